@@ -5,13 +5,13 @@ Nothing of ours or of a library is imported before the process is isolated.
 
 import sys
 
-from mlops_desk.base import interpreter
+from mlops_desk.kit.base import interpreter
 
 
 def main() -> int:
     """Do what the command line asks for, isolated; return the exit code."""
     interpreter.begin_again("mlops_desk")
-    from mlops_desk.cli import main as run  # noqa: PLC0415 - see above
+    from mlops_desk.desk.cli import main as run  # noqa: PLC0415 - see above
 
     return run()
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk import __version__
-from mlops_desk.base import interpreter
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.process import end_group, python_command, run_command, run_worker, serve_one, start_child
+from mlops_desk.kit.base import interpreter
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.process import end_group, python_command, run_command, run_worker, serve_one, start_child
 
 _DEADLINE_SECONDS = 120.0
 """Chosen: each part loads its libraries, perhaps from a slow disk; what hangs is told all the same."""
@@ -52,15 +52,15 @@ def _made(name: str, work: Callable[[Path], str], folder: Path) -> dict[str, Any
 
 
 def _resources(_folder: Path) -> str:
-    wrapper = resources.files("mlops_desk.runtimes.local").joinpath("wrapper.sh")
+    wrapper = resources.files("mlops_desk.jobs.runtimes.local").joinpath("wrapper.sh")
     if not wrapper.read_text(encoding="utf-8").startswith("#!"):
         raise ValueError("the job wrapper is empty")
     return "files inside the package are readable"
 
 
 def _databases(folder: Path) -> str:
-    from mlops_desk.records.rule import Rule  # noqa: PLC0415 - each check imports what it tries
-    from mlops_desk.storage.state import State  # noqa: PLC0415 - that it can be loaded is what is tried
+    from mlops_desk.automation.records.retraining_rule import Rule  # noqa: PLC0415 - each check imports what it tries
+    from mlops_desk.kit.storage.state import State  # noqa: PLC0415 - that it can be loaded is what is tried
 
     with tempfile.TemporaryDirectory(dir=folder) as place:
         state = State(Path(place) / "state.db")
@@ -73,7 +73,7 @@ def _databases(folder: Path) -> str:
 
 
 def _collector(_folder: Path) -> str:
-    command = python_command("mlops_desk.telemetry.collector", "--simulated", "1", "--interval", "0.5")
+    command = python_command("mlops_desk.machine.telemetry.collector", "--simulated", "1", "--interval", "0.5")
     process = start_child(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         if process.stdout is None or not process.stdout.read(4):
@@ -84,7 +84,7 @@ def _collector(_folder: Path) -> str:
 
 
 def _processes(_folder: Path) -> str:
-    from mlops_desk.telemetry.processes.reading import ProcessReader  # noqa: PLC0415 - that it can be loaded is tried
+    from mlops_desk.machine.telemetry.processes.process_reader import ProcessReader  # noqa: PLC0415 - that it can be loaded is tried
 
     found = ProcessReader().read(1, [os.getpid()])
     if not any(one.pid == os.getpid() and one.user for one in found.processes):
@@ -142,7 +142,7 @@ def _window(folder: Path) -> str:
         environment["QT_QPA_PLATFORM"] = "offscreen"
     elif "QT_QPA_PLATFORM" not in os.environ:
         environment = {}
-    run_worker("mlops_desk.ui.picture", {"picture": str(picture)}, _DEADLINE_SECONDS, environment)
+    run_worker("mlops_desk.desk.window.screenshot", {"picture": str(picture)}, _DEADLINE_SECONDS, environment)
     return f"the window is drawn ({picture.stat().st_size // 1024} KiB)"
 
 

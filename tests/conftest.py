@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests import nvml_sim, ready_schema
 
@@ -15,12 +15,14 @@ settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCh
                                                                          HealthCheck.function_scoped_fixture])  # fmt: skip
 # The gate judges a change: it draws the same examples each time, and fewer of them.
 settings.register_profile("gate", settings.get_profile("desk"), max_examples=25, derandomize=True, database=None)
+# Where only counts whether a test fails, nobody needs the smallest example.
+settings.register_profile("first", settings.get_profile("gate"), phases=(Phase.explicit, Phase.generate))
 settings.load_profile("desk")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The gate draws a quarter of the examples, also where a test names their number itself."""
-    if settings.get_current_profile_name() != "gate":
+    """The short profiles draw a quarter of the examples, also where a test names their number itself."""
+    if settings.get_current_profile_name() not in {"gate", "first"}:
         return
     test = getattr(item, "obj", None)
     # Where the decorator puts them, and where a machine of rules has them: hypothesis has no other way to them.
@@ -86,3 +88,6 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    # What these tests leave is known for theirs, also where pytest was started by hand (packaging/desk_setup/leftovers.py).
+    began = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+    os.environ.setdefault("MLOPS_DESK_TEST_RUN", f"{os.getpid()}:{began}")

@@ -5,12 +5,12 @@ from itertools import pairwise
 import duckdb
 import numpy as np
 
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.live.batch import sketch_pieces
-from mlops_desk.drift.live.pieces import RowPiece
 from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch
-from mlops_desk.drift.profile.comparing import make_profile
-from mlops_desk.records.drift import DriftOptions
+from mlops_desk.drift.live.window_bounds import RowPiece
+from mlops_desk.drift.profile.table_comparison import make_profile
+from mlops_desk.drift.records.report import DriftOptions
 
 
 def opened(connection, frame, name):

@@ -5,12 +5,12 @@ import zlib
 import numpy as np
 
 from mlops_desk.drift.columns import NumericSide
+from mlops_desk.drift.profile.bin_edges import frame_of
 from mlops_desk.drift.profile.categories import sketch_of_counts
-from mlops_desk.drift.profile.frame import frame_of
 from mlops_desk.drift.profile.numbers import sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.texts import TextSketch
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
 
 HOUR, DAY = 3600.0, 86_400.0
 BEGIN = 1_772_323_200.0  # 2026-03-01T00:00:00Z

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.mount_points import MountTable
-from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
-from mlops_desk.engines.images import BuildOrder
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.engines.image_store import BuildOrder
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.disk.mount_points import MountTable
+from mlops_desk.kit.base.errors import NotFound, Refused
 
 LABEL = "io.mlops-desk.test-run"
 
@@ -60,6 +60,31 @@ def ended(engine: Engine, name: str) -> ContainerFacts:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return engine.inspect(name)
+
+
+REACH = "nc -w 2 {} 7000 </dev/null 2>/dev/null"
+
+
+def assert_kept_apart(engine: Engine, image: str, name: str) -> None:
+    """Fail unless a container reaches its own port and not that of another; both ask for no network."""
+    other = f"{name}-other"
+    itself = f"until {REACH.format('$(hostname -i)')}; do sleep 0.1; done; echo listens; wait"
+    serve = f"while :; do nc -l -p 7000 </dev/null; done & {itself}"
+    try:
+        engine.create(ContainerSpec(name, image, ("sh", "-c", serve)))
+        (address,) = engine.start(name).addresses.values()
+        deadline = time.monotonic() + 240
+        while list(engine.logs(name)) != ["listens"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        probe = f"for i in 1 2 3; do {REACH.format(address)} && echo reached || echo kept off; done"
+        engine.create(ContainerSpec(other, image, ("sh", "-c", probe)))
+        engine.start(other)
+        ended(engine, other)
+        assert list(engine.logs(other)) == ["kept off"] * 3
+    finally:
+        engine.remove(other)
+        engine.remove(name)
 
 
 class EngineSuite:

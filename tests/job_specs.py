@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from mlops_desk.jobs.file.schedule import SIGNALS
-from mlops_desk.records.jobs.spec import (
+from mlops_desk.jobs.records.spec import (
     Build,
     Goal,
     JobKind,

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from mlops_desk.leases.grounds import LeaseHolder
-from mlops_desk.records.jobs.card import CardState
+from mlops_desk.gpus.leases.context import LeaseHolder
+from mlops_desk.gpus.records.gpu_status import CardState
 
 
 class Taken(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlops_desk.registry.mirror.client import ChildMirror
 from mlops_desk.registry.mirror.mirrors import Mirrors
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from tests.registry_reading import sqlite_source
 
 

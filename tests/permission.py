@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from mlops_desk.base.caller import Caller
-from mlops_desk.verbs.access.permission import Permission
-from mlops_desk.verbs.access.policy import SingleUser
+from mlops_desk.kit.base.caller import Caller
+from mlops_desk.kit.verbs.access import Permission, SingleUser
 
 
 class Shared(SingleUser):

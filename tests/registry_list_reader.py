@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlops_desk.base.errors import DeskError, NotFound
-from mlops_desk.records.model import DatasetInput, Experiment, Model, Run
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.registry.reading.batch import NO_TIME, MetricCells, RunBatch, RunChanges, TextCells, VersionRow
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
-from mlops_desk.registry.reading.reader import TextOrder
+from mlops_desk.kit.base.errors import DeskError, NotFound
+from mlops_desk.registry.readers.batch import NO_TIME, MetricCells, RunBatch, RunChanges, TextCells, VersionRow
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.reader import TextOrder
+from mlops_desk.registry.records.curve import RunCurve
+from mlops_desk.registry.records.model import DatasetInput, Experiment, Model, Run
 
 
 def batch_of(runs: Sequence[Run], deleted: frozenset[str] = frozenset()) -> RunBatch:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 
 
 def sqlite_source(path: Path) -> RegistrySource:

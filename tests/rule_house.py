@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.rules.acting.house import ActionHouse
+from mlops_desk.automation.rules.actions.ports import ActionHouse
+from mlops_desk.kit.base.errors import Unavailable
 
 
 def action_house(**given):

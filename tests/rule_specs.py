@@ -2,9 +2,7 @@
 
 from hypothesis import strategies as st
 
-from mlops_desk.records.metric import Metric
-from mlops_desk.records.pipelines.synthetic import Augmentation, AugmentUse
-from mlops_desk.records.rules.actions import (
+from mlops_desk.automation.records.actions import (
     AlertAction,
     ApprovalAction,
     NotifyAction,
@@ -14,7 +12,7 @@ from mlops_desk.records.rules.actions import (
     StopJobAction,
     SubmitAction,
 )
-from mlops_desk.records.rules.conditions import (
+from mlops_desk.automation.records.conditions import (
     Both,
     DvcClause,
     Either,
@@ -28,7 +26,9 @@ from mlops_desk.records.rules.conditions import (
     device_class,
     leaves,
 )
-from mlops_desk.records.rules.spec import QuietHours, RuleSpec
+from mlops_desk.automation.records.pipelines.synthetic import Augmentation, AugmentUse
+from mlops_desk.automation.records.spec import QuietHours, RuleSpec
+from mlops_desk.machine.records.metric import Metric
 
 
 def _metric(name: str, device: str, unit: str, low: float, high: float) -> Metric:

@@ -14,12 +14,20 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, Unavailable
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.records.jobs.job import Attempt, Job, JobState, StartMark
-from mlops_desk.records.jobs.spec import JobSpec, Resources
-from mlops_desk.runtimes.runtime import GoneBeforeStart, NotStarted, Obstructed, Phase, RunTicket, Runtime, Sighting
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
+from mlops_desk.jobs.records.job import Attempt, Job, JobState, StartMark
+from mlops_desk.jobs.records.spec import JobSpec, Resources
+from mlops_desk.jobs.runtimes.runtime import (
+    GoneBeforeStart,
+    NotStarted,
+    Obstructed,
+    Phase,
+    RunTicket,
+    Runtime,
+    Sighting,
+)
+from mlops_desk.kit.base.errors import DeskError, NotFound, Unavailable
 
 SAYS = ("sh", "-c", "echo one; sleep 0.3; echo two; exit 3")
 WAITS = ("sh", "-c", "echo up; trap 'exit 5' TERM; while true; do sleep 0.1; done")

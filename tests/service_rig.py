@@ -5,10 +5,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.agent import AgentCost, AgentInfo
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo
+from mlops_desk.kit.storage.state import State
 
 PATIENCE_SECONDS = 120.0
 AGENT = AgentInfo("0", 1.0, AgentCost(), 1, "/d", "i")

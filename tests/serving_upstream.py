@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from mlops_desk.serving import door
+from mlops_desk.serving import socket_handover
 
 BIG_ANSWER_BYTES = 8 << 20
 
@@ -75,7 +75,7 @@ class Handed(Upstream):
             with suppress(OSError), socket.socket(socket.AF_UNIX) as desk:
                 if folder is not None:
                     desk.settimeout(5)
-                    with door.short(folder / "hand") as name:
+                    with socket_handover.short(folder / "hand") as name:
                         desk.connect(name)
                     _, (descriptor,), _, _ = socket.recv_fds(desk, 1, 1)
                     return socket.socket(fileno=descriptor)

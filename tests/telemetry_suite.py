@@ -2,22 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.host import Disk, Filesystem, Host, Network
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.telemetry.metrics.table import (
-    CORE,
-    DISK,
-    FILESYSTEM,
-    GPU,
-    GPU_METRICS,
-    HOST,
-    LINK,
-    MIG,
-    NETWORK,
-    SENSOR,
-    TABLE,
-)
+from mlops_desk.machine.records.gpu import Gpu, GpuState
+from mlops_desk.machine.records.host import Disk, Filesystem, Host, Network
+from mlops_desk.machine.records.metric import MetricState, Reading
+from mlops_desk.machine.telemetry.metrics.gpu import GPU, LINK, MIG
+from mlops_desk.machine.telemetry.metrics.host import CORE, DISK, FILESYSTEM, HOST, NETWORK, SENSOR
+from mlops_desk.machine.telemetry.metrics.table import GPU_METRICS, TABLE
 
 _LINK_STATES = {"up", "down", "unknown"}
 _WITHHELD = {MetricState.NO_PERMISSION, MetricState.STALE, MetricState.ERROR}

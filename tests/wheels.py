@@ -20,6 +20,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy")
+"""What a user's training takes, and README's first model among them."""
+SERVING_NEEDS = (*MODEL_NEEDS, "fastapi", "uvicorn", "flask", "aiohttp")
 _RECIPE = "1"  # part of the name of what is kept: raise it when what goes into a wheel changes
 
 

@@ -10,19 +10,19 @@ from threading import Lock
 from typing import Any
 
 from mlops_desk import __version__
-from mlops_desk.base import wire
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import run_watched
-from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry, Check
-from mlops_desk.records.audit import AuditLink, AuditVerification
-from mlops_desk.serving.work import BesideWork
-from mlops_desk.storage.audit.table import AuditSearch
-from mlops_desk.storage.state import State
-from mlops_desk.verbs.declaration import check_limit
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.process import run_watched
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo, AuditEntry, Check
+from mlops_desk.kit.records.audit import AuditLink, AuditVerification
+from mlops_desk.kit.storage.audit.table import AuditSearch
+from mlops_desk.kit.storage.state import State
+from mlops_desk.kit.verbs.declaration import check_limit
+from mlops_desk.serving.background_tasks import BesideWork
 
-_VERIFYING = "mlops_desk.storage.audit.worker"
+_VERIFYING = "mlops_desk.kit.storage.audit.worker"
 _SILENCE_SECONDS = 120.0  # chosen: it says something ten times a second, unless the disk hangs
 _DIGEST_CHARACTERS = 64  # SHA-256 in hex
 _STOP_DELAY_SECONDS = 0.2  # so that the answer is out before the socket closes

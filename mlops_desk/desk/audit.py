@@ -14,17 +14,18 @@ from dataclasses import replace
 from functools import partial
 from threading import Lock
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.disk.patience import HungDisk, PatientWriter
-from mlops_desk.base.errors import DeskError, Hint
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.text import plain
 from mlops_desk.desk.settings import without_secrets
-from mlops_desk.records.agent import AuditEntry, AuditState
-from mlops_desk.records.event import Notice
-from mlops_desk.storage.audit.anchors import append_head, send_head
-from mlops_desk.storage.audit.chain import START, Anchor
-from mlops_desk.storage.state import State, StoredRecords
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.disk.write_deadline import HungDisk, PatientWriter
+from mlops_desk.kit.base.errors import DeskError, Hint
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.agent import AuditEntry, AuditState
+from mlops_desk.kit.storage.audit.anchors import append_head, send_head
+from mlops_desk.kit.storage.audit.chain import START, Anchor
+from mlops_desk.kit.storage.records import StoredRecords
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.event import Notice
 
 _log = logging.getLogger(__name__)
 SOURCE = "audit"
@@ -44,10 +45,7 @@ class AuditTrail:
     """
 
     def __init__(
-        self,
-        table: StoredRecords[AuditEntry],
-        notify: Callable[[Notice], None],
-        writer: PatientWriter | None = None,
+        self, table: StoredRecords[AuditEntry], notify: Callable[[Notice], None], writer: PatientWriter | None = None
     ) -> None:
         self._table = table
         self._notify = notify

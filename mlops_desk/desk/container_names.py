@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
-from mlops_desk.runtimes.local.container import JOB_LABEL
+from mlops_desk.jobs.runtimes.local.container import JOB_LABEL
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.loop import Loop
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 5.0  # chosen: a new container's processes have no name for as long

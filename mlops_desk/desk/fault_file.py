@@ -8,9 +8,9 @@ import logging
 import time
 from pathlib import Path
 
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.process import boot_id
-from mlops_desk.desk.gpu_faults import FaultMemory
+from mlops_desk.gpus.gpu_service import FaultMemory
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.process import boot_id
 
 _log = logging.getLogger(__name__)
 _LONGEST_BYTES = 65_536  # chosen: some hundred GPUs, of which a machine has eight

@@ -2,11 +2,11 @@
 
 from builtins import list as list_of
 
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.records.setting import FILE, KEYRING, SecretName
-from mlops_desk.storage.secrets import SecretStore
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.records.setting import FILE, KEYRING, SecretName
+from mlops_desk.kit.storage.secrets import SecretStore
 
 
 def secret_store(folder: DataFolder, settings: SettingsStore, *, simulated: bool) -> SecretStore:

@@ -5,16 +5,16 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.alerts import delivery
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Hint, NotFound
-from mlops_desk.base.setting import Setting
-from mlops_desk.base.settings import SETTINGS, SettingsStore
-from mlops_desk.base.text import plain
-from mlops_desk.desk.network.judging import holds_login, judge
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.event import SettingsChanged
-from mlops_desk.records.setting import SettingValue
+from mlops_desk.desk.network.validation import holds_login, judge
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.errors import Hint, NotFound
+from mlops_desk.kit.base.setting import Setting
+from mlops_desk.kit.base.settings import SETTINGS, SettingsStore
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.records.setting import SettingValue
+from mlops_desk.machine.alerts import webhook
+from mlops_desk.machine.records.event import SettingsChanged
 from mlops_desk.registry import default_registry
 
 _LOGIN_OF_URI = re.compile(r"://[^\"?#]*@")
@@ -58,7 +58,7 @@ class SettingsService:
         if setting is not None and setting.secret and value == HIDDEN:
             return self._value(setting)
         if key == "alerts.webhook" and value:
-            delivery.check_reach(delivery.parse(value), allow_private=self._store.switch("alerts.webhook_private"))
+            webhook.check_reach(webhook.parse(value), allow_private=self._store.switch("alerts.webhook_private"))
         if key == default_registry.SETTING:
             default_registry.check(value, self._is_kept)
         self._judge(key, value.strip())

@@ -7,7 +7,7 @@ that kind and what does not fit is counted, never guessed anew.
 from dataclasses import dataclass
 
 from mlops_desk.drift.pair import Counts, Floats
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.records.columns import ColumnKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from typing import Any
 
 import duckdb
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.process import serve_one
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.kinds import freeze
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.column_kinds import freeze
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.data.sources import DataSide, access_in, open_source, source_in
 from mlops_desk.drift.progress import WorkerProgress
-from mlops_desk.drift.room import work_room
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.sources import SourceKind
+from mlops_desk.drift.workspace import work_room
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.base.text import plain
 
 MODULE = "mlops_desk.drift.columns_worker"
 _MOST_HASHED = 1_000_000  # chosen: their hashes take 64 MB while they are sorted; of more rows nobody knows

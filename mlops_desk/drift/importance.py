@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import Hint, Invalid
-from mlops_desk.base.text import plain
 from mlops_desk.drift.profile.profile import DataProfile
-from mlops_desk.records.drift.columns import ColumnRole
-from mlops_desk.records.drift.importance import ComputedImportance
-from mlops_desk.records.drift.monitors import Monitor
+from mlops_desk.drift.records.columns import ColumnRole
+from mlops_desk.drift.records.importance import ComputedImportance
+from mlops_desk.drift.records.monitors import Monitor
+from mlops_desk.kit.base.errors import Hint, Invalid
+from mlops_desk.kit.base.text import plain
 
 LEAST_ROWS, MOST_ROWS = 30, 20_000
 """Below, nothing can be told (DRIFT.md, B4); chosen: as many as two models are compared on."""

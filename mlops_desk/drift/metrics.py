@@ -1,8 +1,8 @@
 """What is recorded of each window of a monitored endpoint: a point for each column and measure, and one for all."""
 
-from mlops_desk.records.drift import DriftReport
-from mlops_desk.records.history import SeriesName
-from mlops_desk.records.metric import RATIO, Metric
+from mlops_desk.drift.records.report import DriftReport
+from mlops_desk.machine.records.history import SeriesName
+from mlops_desk.machine.records.metric import RATIO, Metric
 
 DRIFT = "drift"
 

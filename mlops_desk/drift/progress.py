@@ -3,7 +3,7 @@
 import sys
 import time
 
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.text import plain
 
 _TELL_SECONDS = 1.0  # chosen: one sees that it goes on, and can read it
 _NAME = 60  # chosen: names of columns come from files

@@ -13,18 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
 from mlops_desk.drift.data.categories import category_labels, truth_of
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.data.tables import tables_of
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.data.table_alignment import tables_of
 from mlops_desk.drift.measure import verdict as v
-from mlops_desk.drift.profile.cut import MOST
+from mlops_desk.drift.profile.segment_values import MOST
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.report import ColumnDrift, DriftOptions, DriftReport
+from mlops_desk.drift.records.segments import Segment, SegmentColumn, SegmentDrift
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.report import judge, measure_column
-from mlops_desk.records.drift import ColumnDrift, DriftOptions, DriftReport, Verdict
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
-from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
-from mlops_desk.storage.data_files import quoted
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.storage.data_files import quoted
 
 _NAMED = 10  # chosen: enough to see what the names look like
 _WORST_FIRST = (

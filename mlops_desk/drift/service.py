@@ -14,25 +14,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.disk.scratch import scratch
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.short_ids import LOOKED_FOR, the_one
-from mlops_desk.base.text import plain
+from mlops_desk.drift.alarm_rule import monitor_alarms
 from mlops_desk.drift.metrics import points_of
-from mlops_desk.drift.shelf import ReportShelf
-from mlops_desk.drift.windows import monitor_alarms
-from mlops_desk.records.drift import DriftBrief, DriftOptions, DriftReport, brief_of
-from mlops_desk.records.drift.profiles import ReferenceProfile
-from mlops_desk.records.event import DriftReported
-from mlops_desk.records.history import RecordPoints, forget_points
-from mlops_desk.records.list_page import ListPage
-from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.storage.requests import LogWindow
-from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
+from mlops_desk.drift.records.profiles import ReferenceProfile
+from mlops_desk.drift.records.report import DriftBrief, DriftOptions, DriftReport, brief_of
+from mlops_desk.drift.report_repository import ReportShelf
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.disk.scratch import scratch
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.short_ids import LOOKED_FOR, the_one
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.list_page import ListPage
+from mlops_desk.kit.storage.requests import LogWindow
+from mlops_desk.kit.verbs.declaration import MOST_ON_A_PAGE, check_limit
+from mlops_desk.machine.records.event import DriftReported
+from mlops_desk.machine.records.history import RecordPoints, forget_points
+from mlops_desk.serving.records.endpoint import Endpoint
 
 WORKER = "mlops_desk.drift.worker"
 WORKER_SECONDS = 120.0  # chosen: a window of a million rows on a busy machine

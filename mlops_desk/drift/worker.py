@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.process import serve_one
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.data.sources import DataSide, access_in, file_at, open_source, shown, source_in
-from mlops_desk.drift.data.tables import tables_of
-from mlops_desk.drift.profile.mark import is_profile
+from mlops_desk.drift.data.table_alignment import tables_of
+from mlops_desk.drift.profile.file_format import is_profile
 from mlops_desk.drift.progress import WorkerProgress
+from mlops_desk.drift.records.report import DriftOptions, DriftReport
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.drift.report import compare, told
-from mlops_desk.drift.room import work_room
-from mlops_desk.records.drift import DriftOptions, DriftReport
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.drift.workspace import work_room
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.base.text import plain
 
 if TYPE_CHECKING:
     from mlops_desk.drift.profile.profile import DataProfile
@@ -121,7 +121,7 @@ def _compare_tables(
     connection: Any, sides: tuple[OpenedTable, OpenedTable], options: DriftOptions, progress: WorkerProgress
 ) -> DriftReport:
     if max(side.n_rows for side in sides) > EXACT_ROWS:
-        from mlops_desk.drift.profile.comparing import make_profile  # noqa: PLC0415 - only large data need it
+        from mlops_desk.drift.profile.table_comparison import make_profile  # noqa: PLC0415 - only large data need it
 
         report = _compare_profile(
             connection, make_profile(connection, sides[0], options, progress), sides[1], options, progress
@@ -142,7 +142,7 @@ def _with_rows(
     """Add what is asked for of rows as wholes, and of a column's segments. Raises Invalid."""
     if not beside.needs_rows:
         return report
-    from mlops_desk.drift.data.tables import renamed  # noqa: PLC0415 - only few reports need them
+    from mlops_desk.drift.data.table_alignment import renamed  # noqa: PLC0415 - only few reports need them
     from mlops_desk.drift.multivariate.joint import drawn_rows, joint_drift  # noqa: PLC0415 - likewise
     from mlops_desk.drift.segments import segment_drift  # noqa: PLC0415 - likewise
 
@@ -164,7 +164,7 @@ def _with_rows(
 
 
 def _with_importance(report: DriftReport, weights: Mapping[str, float]) -> DriftReport:
-    from mlops_desk.drift.weighting import weighted  # noqa: PLC0415 - only few reports need it
+    from mlops_desk.drift.importance_score import weighted  # noqa: PLC0415 - only few reports need it
 
     return replace(report, importance=weighted(report, weights))
 
@@ -179,7 +179,7 @@ def _is_profile(source: Source) -> bool:
 
 
 def _read_profile(path: Path) -> "DataProfile":
-    from mlops_desk.drift.profile.form import read_profile  # noqa: PLC0415 - only few references are one
+    from mlops_desk.drift.profile.file_format import read_profile  # noqa: PLC0415 - only few references are one
 
     try:
         return read_profile(path)
@@ -194,7 +194,7 @@ def _unreadable(place: str, error: OSError) -> Invalid:
 def _compare_profile(
     connection: Any, reference: "DataProfile", current: OpenedTable, options: DriftOptions, progress: WorkerProgress
 ) -> DriftReport:
-    from mlops_desk.drift.profile.comparing import compare_with  # noqa: PLC0415 - only few references are one
+    from mlops_desk.drift.profile.table_comparison import compare_with  # noqa: PLC0415 - only few references are one
 
     return compare_with(connection, reference, current, options, tell=progress)
 
@@ -212,7 +212,7 @@ def answer(request: dict[str, Any]) -> Any:
 
 def _write_page(report: DriftReport, target: Path) -> None:
     """Write a report as a page. Raises Invalid where it can't be written."""
-    from mlops_desk.drift.page.document import page  # noqa: PLC0415 - only few reports become one
+    from mlops_desk.drift.html_report.document import page  # noqa: PLC0415 - only few reports become one
 
     try:
         write_atomically(target, page(report).encode("utf-8", "replace"), mode=0o644)

@@ -14,7 +14,7 @@ _CAUSE = re.compile(
     r"|No space left on device|Killed$|command not found|^\S+: (?:\d+: )?\S+: not found$|: No module named "
     r"|exec format error|executable file not found|Illegal instruction|Segmentation fault"
     r"|Connection refused|Name or service not known"
-    r"|Temporary failure in name resolution|certificate verify failed|40[137] (?:Client Error|Unauthorized|Forbidden)",
+    r"|Temporary failure in name resolution|certificate verify failed|40[137] (?:Client Error|Unauthorized|Forbidden)"
 )
 _ENGINES_OWN = re.compile(
     r"failed to solve|did not complete successfully|returned a non-zero code|process \"/bin/sh|^\s*ERROR: process"

@@ -10,7 +10,7 @@ import socket
 import struct
 from pathlib import Path
 
-from mlops_desk.base.process import boot_id, start_ticks
+from mlops_desk.kit.base.process import boot_id, start_ticks
 
 _PROGRAMS = frozenset({"dockerd"})
 _PODMAN = "podman"

@@ -5,8 +5,10 @@ silence, so that a job would run without its GPUs. What it obeys is a request fo
 5.4.2, which refuses the same names among HostConfig's Devices). So each engine is asked what it is.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 NVIDIA_HOOK = "nvidia"
@@ -25,16 +27,16 @@ class Dialect:
     """One sort of engine. ``gpus`` returns what the create call's HostConfig says for UUIDs by a route (see above).
 
     ``log`` is the driver that rotates, and can be read from while and after a container runs. ``bridge`` is what the
-    network is called that containers are in by default, ``own_bridge`` whether it can keep the containers of one apart,
-    so that ours get one of their own. ``prefixes`` is what it puts before names of images that
-    Docker leaves out, ``states`` are its words for states of a container, with Docker's for each.
+    network is called that containers are in by default, ``shared_bridge`` whether a bridge can keep its containers
+    apart, so that ours share one; else each gets a bridge of its own. ``prefixes`` is what it puts before names of
+    images that Docker leaves out, ``states`` are its words for states of a container, with Docker's for each.
     """
 
     name: str
     gpus: Callable[[tuple[str, ...], str | None], Mapping[str, Any]]
     log: Mapping[str, Any]
     bridge: str
-    own_bridge: bool = False
+    shared_bridge: bool = False
     prefixes: tuple[str, ...] = ()
     states: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ DOCKER = Dialect(
     _docker_gpus,
     {"Type": "local", "Config": {"max-size": _LOG_BYTES, "max-file": _LOG_FILES}},
     "bridge",
-    own_bridge=True,
+    shared_bridge=True,
 )
 PODMAN = Dialect(
     "Podman",
@@ -84,3 +86,48 @@ def dialect_of(version: Mapping[str, Any]) -> Dialect:
     """Return the dialect of an engine that answers so to /version."""
     parts = [str(part.get("Name", "")) for part in version.get("Components") or []]
     return PODMAN if any("podman" in part.lower() for part in parts) else DOCKER
+
+
+# Which GPUs the CDI files of this machine name: an engine finds no other, whatever the driver shows.
+
+_log = logging.getLogger(__name__)
+
+FOLDERS = (Path("/etc/cdi"), Path("/var/run/cdi"))  # the two that the CDI specification names
+_LARGEST_BYTES = 4 << 20  # chosen: one of eight GPUs with all their slices has some tens of kilobytes
+
+
+def cdi_gpus(folders: Iterable[Path] = FOLDERS) -> set[str] | None:
+    """Return the names of GPUs in the CDI files; None when there is no file of them. What is damaged names none."""
+    names: set[str] = set()
+    found = False
+    for folder in folders:
+        for path in _files(folder):
+            said = _read(path)
+            if said.get("kind") == CDI_KIND:
+                found = True
+                devices = said.get("devices")
+                names |= (
+                    {str(one.get("name")) for one in devices if isinstance(one, dict)}
+                    if isinstance(devices, list)
+                    else set()
+                )
+    return names if found else None
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix in {".json", ".yaml", ".yml"})
+    except OSError:
+        return []  # no such folder: CDI is not set up there
+
+
+def _read(path: Path) -> dict[str, object]:
+    import yaml  # noqa: PLC0415 - the doctor alone reads these
+
+    try:
+        with path.open("rb") as file:
+            said = yaml.safe_load(file.read(_LARGEST_BYTES))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        _log.info("%s is left out: %s", path, error)
+        return {}
+    return said if isinstance(said, dict) else {}

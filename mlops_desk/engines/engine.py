@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mlops_desk.base.disk.mount_points import MountPoint
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.engines.images import PLAIN_ORDER, BuildOrder, HearBuild, HearLayer, ImageStore, unheard
+from mlops_desk.engines.image_store import PLAIN_ORDER, BuildOrder, HearBuild, HearLayer, ImageStore, unheard
 from mlops_desk.engines.login import RegistryLogin
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.disk.mount_points import MountPoint
+from mlops_desk.kit.base.errors import Refused, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """A container to create, always under the hardened profile (see profile.py).
+    """A container to create, always under the hardened profile (see security_profile.py).
 
     ``mounts`` are what a person asked for, and are judged. ``own_mounts`` are folders of the agent's own making.
     ``ports`` of the container are reached on this machine alone, on numbers that the engine chooses. ``relax`` names
-    points of the profile that do not hold for it (see relaxations.py). ``beside`` is a container of the agent's own
+    points of the profile that do not hold for it (security_profile.py). ``beside`` is a container of the agent's own
     making without a network, whose namespace it shares.
     """
 

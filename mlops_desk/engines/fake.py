@@ -15,19 +15,33 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from mlops_desk.base.disk.mount_points import MountPoint, MountTable, RealPlace
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.base.text import plain
-from mlops_desk.engines.docker import trouble
+from mlops_desk.engines.docker import connection
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, EngineInfo, HandEnder, LogPiece
 from mlops_desk.engines.fake_images import FakeImages
-from mlops_desk.engines.fake_log import stamped
 from mlops_desk.engines.log_lines import shown
 from mlops_desk.engines.mounts import target_of
-from mlops_desk.engines.profile import JOBS_NETWORK, check_spec
+from mlops_desk.engines.security_profile import JOBS_NETWORK, check_spec
+from mlops_desk.kit.base.disk.mount_points import MountPoint, MountTable, RealPlace
+from mlops_desk.kit.base.errors import NotFound, Refused
+from mlops_desk.kit.base.text import plain
 
+# What the engine in memory says was written when.
+_OVERLAP_SECONDS = 2.0  # what a real engine is asked for again before a time
+
+
+def stamped(lines: Iterable[str], begun: float, since: float) -> Iterator[LogPiece]:
+    """Yield lines as if each had been written a millisecond after the one before, from shortly before a time on."""
+    for number, line in enumerate(lines):
+        at = begun + number / 1000
+        if at >= since - _OVERLAP_SECONDS:
+            yield LogPiece(at, datetime.fromtimestamp(at, UTC).isoformat(), f"{line}\n".encode("utf-8", "replace"))
+
+
+_INSIDE, _HELD = "/mlops-desk/in", b"wrapper\n"
+"""Where a job's wrapper looks, and what stands in ``hold`` there as long as it waits with the command."""
 _POLL_SECONDS = 0.02  # chosen: a double's clock is mostly faster than the wall's
 _SIGNALLED = 128  # a shell tells an end by a signal as 128 and its number (POSIX, 2.8.2)
 _KILLED = 137  # 128 and the number of KILL
@@ -177,7 +191,7 @@ class FakeEngine(FakeImages):
             error = self._start_error(container)
             if error is not None:
                 container.facts = replace(container.facts, exit_code=128, error=error)
-                raise trouble.from_engine(500, error, f"Starting the container {name}")
+                raise connection.from_engine(500, error, f"Starting the container {name}")
             container.facts = replace(
                 container.facts,
                 status="running",
@@ -310,7 +324,7 @@ class FakeEngine(FakeImages):
 
     def _advance(self, container: _Container) -> None:
         started = container.facts.started_at
-        if container.facts.status == "running" and started is not None:
+        if container.facts.status == "running" and started is not None and not _is_held(container.spec):
             due = started + container.program.seconds
             if self._clock() >= due:
                 self._end(container, due, container.program.exit_code)
@@ -338,6 +352,8 @@ class FakeEngine(FakeImages):
             addresses={},
         )
         self._ends[container.facts.id] = exit_code
+        if _is_held(container.spec):
+            return  # nothing has run that could leave anything
         files = dict(container.program.files)
         if self.at_end is not None:
             files.update(self.at_end(container.spec, ScriptedEnding(exit_code, started, ended_at, container.signal)))
@@ -372,6 +388,14 @@ class FakeEngine(FakeImages):
             if not (follow and running) or (over is not None and over.is_set()):
                 return
             time.sleep(_POLL_SECONDS)
+
+
+def _is_held(spec: ContainerSpec) -> bool:
+    inside = next((mount.source for mount in spec.own_mounts if mount.target == _INSIDE), None)
+    try:
+        return inside is not None and Path(inside, "hold").read_bytes() == _HELD
+    except OSError:
+        return False
 
 
 def _leave(spec: ContainerSpec, path: str, text: str) -> None:

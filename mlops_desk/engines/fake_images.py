@@ -14,10 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import HandEnder, ImageFacts, WasEnded
-from mlops_desk.engines.images import (
+from mlops_desk.engines.image_store import (
     PLAIN_ORDER,
     BuildNews,
     BuildOrder,
@@ -28,7 +26,9 @@ from mlops_desk.engines.images import (
     StoreRoom,
     unheard,
 )
-from mlops_desk.records.images.task import BuilderName, BuildStep, LayerProgress, LayerState
+from mlops_desk.engines.records.task import BuilderName, BuildStep, LayerProgress, LayerState
+from mlops_desk.kit.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.text import plain
 
 _TICK_SECONDS = 0.05  # chosen: twenty steps a second, as engines tell of them
 _IMAGE_BYTES = 100 << 20  # chosen: any will do

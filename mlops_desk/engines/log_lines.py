@@ -6,7 +6,7 @@ terminal are kept where a log is kept, and left out where it is shown.
 
 import re
 
-from mlops_desk.base.text import LINE_LIMIT, plain
+from mlops_desk.kit.base.text import LINE_LIMIT, plain
 
 LONGEST_BYTES = 4 * LINE_LIMIT
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")

@@ -12,10 +12,10 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from mlops_desk.base.caller import current_caller, user_name
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.text import plain
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.caller import current_caller, user_name
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.text import plain
 
 # Neither these, nor anything in them, nor a folder that holds one of them.
 _CLOSED = (

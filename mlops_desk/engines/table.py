@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Unavailable
-from mlops_desk.base.text import plain
 from mlops_desk.engines.docker.address import choose_address, choose_podman
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.jobs.job import LOCAL_RUNTIME
+from mlops_desk.jobs.records.job import LOCAL_RUNTIME
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Unavailable
+from mlops_desk.kit.base.text import plain
 
 _log = logging.getLogger(__name__)
 

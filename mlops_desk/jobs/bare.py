@@ -8,19 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, current_caller
-from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import owner_uid
 from mlops_desk.jobs.file.fields import API_VERSION
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.queue.plan import NEVER_ENOUGH_GPUS
-from mlops_desk.records.event import JobChanged
-from mlops_desk.records.jobs.claim import ProcessClaim
-from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.spec import JobKind, JobSpec
-from mlops_desk.verbs.bare import LONGEST_WAIT_SECONDS
+from mlops_desk.jobs.records.claim import ProcessClaim
+from mlops_desk.jobs.records.job import Attempt, Job, JobState
+from mlops_desk.jobs.records.spec import JobKind, JobSpec
+from mlops_desk.jobs.verbs.bare import LONGEST_WAIT_SECONDS
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import Caller, current_caller
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.process import owner_uid
+from mlops_desk.machine.records.event import JobChanged
 
 _NO_IMAGE = "none"  # a job file has to name one, and nobody looks at this one
 _DECISION_SECONDS = 10.0  # chosen: a queue that has not decided by then is not going to let it begin at once

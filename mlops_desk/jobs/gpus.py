@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlops_desk.jobs.book import JobBook, with_attempt
-from mlops_desk.jobs.causes.judge import words_for
-from mlops_desk.jobs.run.pool import Pool
+from mlops_desk.jobs.failure_causes.judge import words_for
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.waiter import KeptFor
+from mlops_desk.jobs.repository import JobBook, with_attempt
+from mlops_desk.jobs.run.fair_queue import Pool
 from mlops_desk.jobs.run.runner import Runner
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.waiter import KeptFor
 
 
 class JobGpus:

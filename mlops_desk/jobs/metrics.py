@@ -2,9 +2,9 @@
 
 import threading
 
-from mlops_desk.records.event import JobMoved
-from mlops_desk.records.history import RecordPoints, SeriesName
-from mlops_desk.records.metric import BYTES, Metric
+from mlops_desk.machine.records.event import JobMoved
+from mlops_desk.machine.records.history import RecordPoints, SeriesName
+from mlops_desk.machine.records.metric import BYTES, Metric
 
 JOB = "job"
 _CORES = (1e-2, 0.0, 4096.0)  # in cores; no machine has more

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from mlops_desk.jobs.causes.facts import SeenFacts
-from mlops_desk.records.jobs.capsule import DataIdentity, Hardware
-from mlops_desk.records.jobs.job import Attempt, Job
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.records.jobs.usage import GpuSpent
-from mlops_desk.records.jobs.waiter import Waiter
-from mlops_desk.runtimes.runtime import RunTicket
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.usage import GpuSpent
+from mlops_desk.jobs.records.failure_facts import SeenFacts
+from mlops_desk.jobs.records.job import Attempt, Job
+from mlops_desk.jobs.records.provenance import DataIdentity, Hardware
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.records.waiter import Waiter
+from mlops_desk.jobs.runtimes.runtime import RunTicket
 
 PrepareRun = Callable[[JobSpec, str, str], RunTicket]
 """Make the run of a job (spec, job id, attempt id), or return the one it has: asked twice, it must not make two.

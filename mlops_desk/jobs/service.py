@@ -4,53 +4,38 @@ import logging
 from builtins import list as list_of
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
-from mlops_desk.base.loop import Lane, Loop
-from mlops_desk.base.text import plain
-from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.capsule.archive.grants import grants_of
-from mlops_desk.jobs.capsule.archive.importing import Importing
-from mlops_desk.jobs.capsule.basis import Basis
-from mlops_desk.jobs.capsule.completing import Completion, Outside
-from mlops_desk.jobs.capsule.exporting import Exporting
-from mlops_desk.jobs.capsule.freezing import Freezing
-from mlops_desk.jobs.capsule.packages import FOLDER, PackageLists
-from mlops_desk.jobs.capsule.repeating import Repeating, RunMetrics
-from mlops_desk.jobs.capsule.requirements import Requirements
-from mlops_desk.jobs.capsule.source.taking import Snapshots
-from mlops_desk.jobs.capsule.verbs import CapsuleParts, CapsuleVerbs
-from mlops_desk.jobs.commission import CommissionedJobs
+from mlops_desk.gpus.records.usage import JobUsage
+from mlops_desk.jobs.admission import Intake
+from mlops_desk.jobs.automated_submit import CommissionedJobs
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.fields import PRIORITY_LIMIT
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.gpus import JobGpus
-from mlops_desk.jobs.group.groups import Groups
-from mlops_desk.jobs.group.verbs import GroupVerbs
-from mlops_desk.jobs.intake import Intake
-from mlops_desk.jobs.lost import LostJobVerbs
+from mlops_desk.jobs.group import Groups, GroupVerbs
+from mlops_desk.jobs.lost_jobs import LostJobVerbs
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, MachineLine, MetricHistories, PrepareRun, no_histories
+from mlops_desk.jobs.provenance.archive.grants import grants_of
+from mlops_desk.jobs.provenance.archive.job_import import Importing
+from mlops_desk.jobs.provenance.completion import Completion, Outside
+from mlops_desk.jobs.provenance.job_export import Exporting
+from mlops_desk.jobs.provenance.packages import FOLDER, PackageLists
+from mlops_desk.jobs.provenance.requirements import Requirements
+from mlops_desk.jobs.provenance.rerun import Repeating, RunMetrics
+from mlops_desk.jobs.provenance.rerun_basis import Basis
+from mlops_desk.jobs.provenance.source.snapshot_capture import Snapshots
+from mlops_desk.jobs.provenance.submit_snapshot import Freezing
+from mlops_desk.jobs.provenance.verbs import CapsuleParts, CapsuleVerbs
 from mlops_desk.jobs.queue.answers import QueueAnswers
-from mlops_desk.jobs.queue.building import count
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
-from mlops_desk.jobs.run.line import PlaceInLine
-from mlops_desk.jobs.run.log import Logs, WantedLines
-from mlops_desk.jobs.run.pool import pools_of
-from mlops_desk.jobs.run.runner import Runner
-from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
-from mlops_desk.jobs.staging.foretelling import Foretelling
-from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
-from mlops_desk.jobs.staging.stager import Stager
-from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
-from mlops_desk.jobs.stuck.watching import RunningWatch
-from mlops_desk.records.event import JobChanged, JobMoved
-from mlops_desk.records.jobs.brief import JobBrief, JobRun, runs_of
-from mlops_desk.records.jobs.capsule import (
+from mlops_desk.jobs.queue.view_builder import count
+from mlops_desk.jobs.records.brief import JobBrief, JobRun, runs_of
+from mlops_desk.jobs.records.group import JobGroup
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.job_activity import LiveUse
+from mlops_desk.jobs.records.job_shell import JobShell
+from mlops_desk.jobs.records.provenance import (
     Capsule,
     CapsuleImport,
     Difference,
@@ -59,21 +44,33 @@ from mlops_desk.records.jobs.capsule import (
     Repeat,
     RepeatPreview,
 )
-from mlops_desk.records.jobs.group import JobGroup
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.job_shell import JobShell
-from mlops_desk.records.jobs.place import DryRun, Explanation
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.running import LiveUse
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.records.jobs.usage import JobUsage
-from mlops_desk.records.list_page import ListPage
-from mlops_desk.runtimes.disk_shares import DEFAULT_SHARES
-from mlops_desk.runtimes.runtime import Runtime
-from mlops_desk.runtimes.table import Runtimes
-from mlops_desk.storage.state import State
-from mlops_desk.verbs.access.policy import AccessPolicy, SingleUser
-from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
+from mlops_desk.jobs.records.queue_position import DryRun, Explanation
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.repository import JobBook
+from mlops_desk.jobs.run.fair_queue import PlaceInLine, pools_of
+from mlops_desk.jobs.run.log import Logs, WantedLines
+from mlops_desk.jobs.run.runner import Runner
+from mlops_desk.jobs.run.runs import UNFINISHED, JobRuns
+from mlops_desk.jobs.runtimes.disk_shares import DEFAULT_SHARES
+from mlops_desk.jobs.runtimes.runtime import Runtime
+from mlops_desk.jobs.runtimes.table import Runtimes
+from mlops_desk.jobs.staging.cache import StagingRules, StagingShelf
+from mlops_desk.jobs.staging.forecast import Foretelling
+from mlops_desk.jobs.staging.stager import Stager
+from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
+from mlops_desk.jobs.stall_detection.watchdog import RunningWatch
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Refused
+from mlops_desk.kit.base.loop import Lane, Loop
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.list_page import ListPage
+from mlops_desk.kit.storage.state import State
+from mlops_desk.kit.verbs.access import AccessPolicy, SingleUser
+from mlops_desk.kit.verbs.declaration import MOST_ON_A_PAGE, check_limit
+from mlops_desk.machine.records.event import JobChanged, JobMoved
 
 _log = logging.getLogger(__name__)
 
@@ -160,8 +157,8 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         """Begin to run jobs; those of an earlier agent are taken up where they are."""
         self._tell_homeless()
         self._loop.start("jobs-usage", self._recall_usage)
-        for name, runner in self._runners.items():
-            self._loop.start(f"jobs-on-{name}", partial(runner.run, self._loop.ending))
+        for runner in self._runners.values():
+            runner.start(self._loop)
         for job in self._book.active():
             self._completion.heard(job)
         self._watch.start(self._loop)
@@ -214,11 +211,7 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
     # -- verbs ---------------------------------------------------------------------------------
 
     def submit(
-        self,
-        spec: str = "",
-        folder: str = "/",
-        runtime: str | None = None,
-        changed: Mapping[str, str] | None = None,
+        self, spec: str = "", folder: str = "/", runtime: str | None = None, changed: Mapping[str, str] | None = None
     ) -> Job:
         where = self._where(folder, runtime)
         text = spec or without_file(changed or {})
@@ -226,11 +219,7 @@ class JobsService(CommissionedJobs, DiskVerbs, LostJobVerbs):
         return self._answers.shown(queued[0])[0]
 
     def preview(
-        self,
-        spec: str = "",
-        folder: str = "/",
-        runtime: str | None = None,
-        changed: Mapping[str, str] | None = None,
+        self, spec: str = "", folder: str = "/", runtime: str | None = None, changed: Mapping[str, str] | None = None
     ) -> DryRun:
         where = self._where(folder, runtime)
         asked = parse_spec(spec or without_file(changed or {}), folder, changed)

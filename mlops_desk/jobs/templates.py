@@ -11,11 +11,11 @@ from itertools import takewhile
 from pathlib import Path
 from shlex import quote
 
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
-from mlops_desk.records.jobs.template import JobTemplate
+from mlops_desk.jobs.records.template import JobTemplate
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _ENDING = ".yaml"
@@ -97,8 +97,7 @@ class Templates:
 
 def shipped() -> list[JobTemplate]:
     """Return the templates that come along, by name: in a checkout beside the package, else where it was installed."""
-    beside = Path(__file__).resolve().parents[2] / "resources" / _FOLDER
-    folder = beside if beside.is_dir() else files("mlops_desk_resources") / _FOLDER
+    folder = Path(build_folder())
     return [replace(one, spec=one.spec.replace(_BESIDE, str(folder))) for one in _read(folder, own=False)]
 
 

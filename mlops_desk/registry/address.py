@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from mlops_desk.base.disk.files import check_sqlite
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.disk.files import check_sqlite
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.location import is_stored, shown_location
 
 _DATABASES = ("postgresql", "mysql", "mssql")

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mlops_desk.base.errors import DeskError, Hint, Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.address import Address, parse_address
 
 SETTING = "registry.uri"
@@ -18,6 +18,7 @@ OWN = "own"
 _NAME_LIKE = re.compile(r"[\w.-]{1,80}")
 BACK = f"mlops-desk settings set {SETTING} ''"
 """Leads back to the desk's own registry."""
+_ENDS = (".", "!", "?", "…")
 
 
 class Default:
@@ -41,10 +42,7 @@ class Default:
         except DeskError as error:
             if given or named is None or isinstance(error, Invalid):
                 raise
-            hint = f"{error.hint} " if error.hint else ""
-            where = f"This is the registry {_shown(named)} of the setting {SETTING}."
-            back = Hint(BACK, before=f"{hint}{where} Back to the desk's own registry: ")
-            raise type(error)(error.message, back) from error
+            raise type(error)(error.message, _with_way_back(error.hint, named)) from error
 
 
 def check(uri: str, is_kept: Callable[[str], bool] = lambda _name: False) -> None:
@@ -64,6 +62,16 @@ def check(uri: str, is_kept: Callable[[str], bool] = lambda _name: False) -> Non
 def _named(text: str) -> str | None:
     stripped = text.strip()
     return stripped if stripped and stripped != OWN else None
+
+
+def _with_way_back(hint: str | None, named: str) -> Hint:
+    """Return a hint with how to go back beside it; a command that it has stays the one that is offered."""
+    back = f"This is the registry {_shown(named)} of the setting {SETTING}. Back to the desk's own registry: "
+    ends = "" if not hint or hint.rstrip().endswith(_ENDS) else "."
+    if isinstance(hint, Hint):
+        before, _, after = hint.partition(hint.command)
+        return Hint(hint.command, before=before, after=f"{after}{ends} {back}{BACK}")
+    return Hint(BACK, before=f"{hint}{ends} {back}" if hint else back)
 
 
 def _shown(uri: str) -> str:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
-from mlops_desk.records.registry.labels import RunStage
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused
 from mlops_desk.registry.mlflow.decimation import kept
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace, places_of_each
 from mlops_desk.registry.mlflow.order import SortKey, parse_sorts
-from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
-from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_each
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
+from mlops_desk.registry.mlflow.pagination import RunsAsked, RunsPage
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin, seconds
+from mlops_desk.registry.records.labels import RunStage
+from mlops_desk.registry.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 
 _MISSING, _NAN, _THERE = 2, 1, 0  # the order in which MLflow puts them
 

@@ -8,7 +8,7 @@ aliases, who serves from it, whose turn it is to move an alias) must not depend 
 import os
 from urllib.parse import parse_qsl, urlsplit
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.kit.base.errors import Invalid
 from mlops_desk.registry.address import Address, host_of, parse_address
 
 _PLACES = frozenset({"host", "port", "service", "unix_socket"})

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.text import plain
 
 ROOT = "mlflow-artifacts:/"
 _LONGEST_CHARACTERS = 2048  # chosen: longer than any path that tools make

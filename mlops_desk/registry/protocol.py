@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from mlops_desk.base import wire
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
-from mlops_desk.records.registry.labels import RunStage
-from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
-from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_each
+from mlops_desk.kit.base import wire
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace, places_of_each
+from mlops_desk.registry.mlflow.pagination import RunsAsked, RunsPage
 from mlops_desk.registry.mlflow.workers import Workers
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.records.labels import RunStage
+from mlops_desk.registry.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 
 T = TypeVar("T")
 

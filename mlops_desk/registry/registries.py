@@ -1,42 +1,184 @@
 """The registries that the program speaks to: the desk's own, started when it is first needed, and any other by URI.
 
 Both services (models and runs) and the plain methods for other parts of the program rest on this.
+
+Asks a store where files lie and things come from; what it does not know is asked of MLflow instead.
+
+The login that a person's own MLflow has: its variables in the agent's environment, and ``~/.mlflow/credentials``.
+
+We read that file ourselves, so that the server is asked with the same login by REST and by MLflow's client, which would
+let it go before a token that was kept for the server, and would send it to any host (``mlflow/utils/credentials.py``).
 """
 
+import base64
+import configparser
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.tracker import FOREIGN, TrackerKind
-from mlops_desk.registry.address import parse_address
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.address import host_of, parse_address
 from mlops_desk.registry.default_registry import OWN
-from mlops_desk.registry.foreign_places import ForeignPlaces
 from mlops_desk.registry.identity import identity_of
 from mlops_desk.registry.mirror.client import ChildMirror
-from mlops_desk.registry.mirror.mirrored import MirroredRegistry
+from mlops_desk.registry.mirror.mirror_registry import MirroredRegistry
 from mlops_desk.registry.mirror.mirrors import Mirrors
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.mirror.protocol import MirrorClient
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT, Workers
 from mlops_desk.registry.protocol import ArtifactOrigins, MlflowRegistry, RegistryClient
-from mlops_desk.registry.reading.opening import has_reader
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.reader_factory import has_reader
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import FOREIGN, TrackerKind
 from mlops_desk.registry.server.keeper import TrackingServer
-from mlops_desk.registry.store.asking import StorePlaces
-from mlops_desk.registry.trackers.ambient import (
-    LOGIN_VARIABLES,
-    foreign_environment,
-    login_environment,
-    login_headers,
+from mlops_desk.registry.trackers.connection_settings import RegistryWay
+
+_TOKEN, _LOGIN_NAME, _PASSWORD = (
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
 )
-from mlops_desk.registry.trackers.ways import RegistryWay
+LOGIN_VARIABLES = (
+    _TOKEN, _LOGIN_NAME, _PASSWORD,
+    "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+)  # fmt: skip
+_SECTION = "mlflow"
+
+
+def foreign_environment(
+    uri: str, ambient: Mapping[str, str] | None = None, home: Path | None = None
+) -> dict[str, str | None]:
+    """Return the login for somebody else's registry, in MLflow's variables; for a server also that of its file.
+
+    It belongs to the server that MLFLOW_TRACKING_URI names, where it names one: no other host is sent it. Raises
+    Unavailable where the file can't be understood.
+    """
+    given = os.environ if ambient is None else ambient
+    login: dict[str, str | None] = {name: given.get(name) for name in (*LOGIN_VARIABLES, "NO_PROXY", "no_proxy")}
+    meant = given.get("MLFLOW_TRACKING_URI", "")
+    if urlsplit(meant).scheme in {"http", "https"} and host_of(meant) != host_of(uri):
+        return login | dict.fromkeys(LOGIN_VARIABLES)
+    if uri.startswith(("http://", "https://")):
+        user, password = _of_file(home)
+        login[_LOGIN_NAME], login[_PASSWORD] = (
+            login[_LOGIN_NAME] or user,
+            login[_PASSWORD] or password,
+        )
+    return login
+
+
+def _of_file(home: Path | None) -> tuple[str | None, str | None]:
+    """Return user and password of MLflow's file, read as MLflow does; None where it says none."""
+    path = Path("~/.mlflow/credentials").expanduser() if home is None else home / ".mlflow" / "credentials"
+    parser = configparser.ConfigParser()
+    try:
+        parser.read(path)
+        if _SECTION not in parser:
+            return None, None
+        found = parser[_SECTION]
+        return found.get(_LOGIN_NAME.lower()), found.get(_PASSWORD.lower())
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        # What stands in it is a password: only where the trouble is may be told.
+        text = f"{plain(str(path), 400)} can't be read as MLflow's credentials ({type(error).__name__})."
+        raise Unavailable(text, "MLflow sends what is in it to every server: mend it, or move it away.") from None
+
+
+def login_headers(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what an HTTP request logs in with, as MLflow's client would: a user and password before a token."""
+    user, password, token = (environment.get(name) for name in (_LOGIN_NAME, _PASSWORD, _TOKEN))
+    if user and password:
+        return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def login_environment(headers: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the login of a kept registry as MLflow's client takes it, in place of any other; without one: nothing."""
+    kind, _, told = headers.get("Authorization", "").partition(" ")
+    if not told:
+        return {}
+    login: dict[str, str | None] = dict.fromkeys(LOGIN_VARIABLES)
+    if kind == "Bearer":
+        return {**login, _TOKEN: told}
+    user, _, password = base64.b64decode(told).decode().partition(":")
+    return {**login, _LOGIN_NAME: user, _PASSWORD: password}
+
+
+T = TypeVar("T")
+
+_WORKER = "mlops_desk.registry.store.location_worker"
+_SECONDS = 10.0  # chosen: a store on a slow disk; MLflow's client has longer
+
+
+class StorePlaces:
+    """Implements protocol.ArtifactOrigins on a store that is read directly. ``instead`` is the slow way."""
+
+    def __init__(self, source: RegistrySource, instead: Callable[[], RegistryClient]) -> None:
+        self._source = source
+        self._instead = instead
+
+    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
+        return self._asked(list[ArtifactPlace], "places_of_run", run_id, path)
+
+    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:
+        return self._asked(list[ArtifactPlace], "places_of_version", name, version)
+
+    def places_of_versions(self, asked: Sequence[tuple[str, str]]) -> list[list[ArtifactPlace]]:
+        return self._asked(list[list[ArtifactPlace]], "places_of_versions", [list(one) for one in asked])
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return self._asked(list[RunOrigin], "origins", list(run_ids))
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:
+        return self._asked(list[LoggedModel], "logged_models", list(model_ids))
+
+    def _asked(self, kind: type[T], ask: str, *arguments: Any) -> T:
+        source = self._source
+        path = None if source.path is None else str(source.path)
+        request = {"source": [source.kind, source.uri, source.shown, path], "ask": ask, "arguments": arguments}
+        try:
+            answer = run_worker(_WORKER, request, _SECONDS)
+        except Unavailable:  # a schema that is not known here, a lock, a disk: MLflow says it, or can do it
+            found: T = getattr(self._instead(), ask)(*arguments)
+            return found
+        return wire.from_builtins(answer, kind)
+
+
+# Where the files of other trackers' runs lie: in the folder of each, on this disk.
+class ForeignPlaces:
+    """Implements protocol.ArtifactOrigins. ``origins`` tells of runs by their ids; there are no models."""
+
+    def __init__(self, origins: Callable[[Sequence[str]], Sequence[RunOrigin]], shown: str) -> None:
+        self._origins = origins
+        self._shown = shown
+
+    def places_of_run(self, run_id: str, path: str) -> list[ArtifactPlace]:
+        for run in self._origins([run_id]):
+            return [] if run.artifact_uri is None else [ArtifactPlace(run.artifact_uri, path)]
+        raise NotFound(f"There is no run {plain(run_id)!r}.", f"The registry is {self._shown}.")
+
+    def places_of_version(self, name: str, version: str) -> list[ArtifactPlace]:  # noqa: ARG002 - there are none
+        raise NotFound(f"There is no registered model {plain(name)!r}: {self._shown} holds runs alone.")
+
+    def places_of_versions(self, asked: Sequence[tuple[str, str]]) -> list[list[ArtifactPlace]]:
+        return [[] for _ in asked]
+
+    def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
+        return list(self._origins(run_ids))
+
+    def logged_models(self, model_ids: Sequence[str]) -> list[LoggedModel]:  # noqa: ARG002 - there are none
+        return []
+
 
 _log = logging.getLogger(__name__)
 

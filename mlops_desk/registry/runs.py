@@ -5,10 +5,19 @@ from builtins import list as list_of
 from collections.abc import Iterable
 from shlex import quote
 
-from mlops_desk.base.errors import Hint, Invalid, NotFound
-from mlops_desk.base.text import plain
-from mlops_desk.records.list_page import ListPage
-from mlops_desk.records.model import (
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.list_page import ListPage
+from mlops_desk.kit.verbs.declaration import MOST_ON_A_PAGE, check_limit
+from mlops_desk.registry.artifacts.artifact_worker import RunFileVerbs
+from mlops_desk.registry.changes import RunChangeVerbs
+from mlops_desk.registry.comparison.run_verbs import RunCompareVerbs
+from mlops_desk.registry.mirror.column import sort_word, split_experiments, split_names
+from mlops_desk.registry.mirror.protocol import WindowAsked
+from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
+from mlops_desk.registry.mlflow.order import parse_sorts
+from mlops_desk.registry.mlflow.pagination import RunsAsked, checked_status, cursor_after, token_of
+from mlops_desk.registry.records.model import (
     BRIEF_METRICS,
     DatasetInput,
     Experiment,
@@ -17,17 +26,8 @@ from mlops_desk.records.model import (
     RunMetrics,
     run_brief,
 )
-from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
-from mlops_desk.registry.artifacts.verbs import RunFileVerbs
-from mlops_desk.registry.changes.run_verbs import RunChangeVerbs
-from mlops_desk.registry.comparing.run_verbs import RunCompareVerbs
-from mlops_desk.registry.mirror.column import sort_word, split_experiments, split_names
-from mlops_desk.registry.mirror.protocol import WindowAsked
-from mlops_desk.registry.mlflow.decimation import FEWEST_POINTS
-from mlops_desk.registry.mlflow.order import parse_sorts
-from mlops_desk.registry.mlflow.paging import RunsAsked, checked_status, cursor_after, token_of
+from mlops_desk.registry.records.run_window import RunColumn, RunGroup, RunWindow
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.verbs.declaration import MOST_ON_A_PAGE, check_limit
 
 _MOST_POINTS = 5000  # chosen: more than any screen is wide
 _LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs

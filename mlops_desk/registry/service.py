@@ -10,38 +10,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Unavailable
-from mlops_desk.base.failures.trouble_log import TroubleLog
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.text import plain
-from mlops_desk.records.event import Notice, RegistriesChanged, RegistryChanged, SettingsChanged
-from mlops_desk.records.model import (
-    DatasetInput,
-    Model,
-    ModelVersion,
-    Registry,
-    Run,
-)
-from mlops_desk.records.registry.comparison import ComparedValue
-from mlops_desk.records.registry.model_files import ModelFileFacts
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.aliases.asking import AskedAliases
-from mlops_desk.registry.aliases.journal import AliasJournal
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Unavailable
+from mlops_desk.kit.base.failures import TroubleLog
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.text import plain
+from mlops_desk.machine.records.event import Notice, RegistriesChanged, RegistryChanged, SettingsChanged
+from mlops_desk.registry.aliases.alias_operations import AskedAliases
+from mlops_desk.registry.aliases.journal import AliasJournal, aliases_of
 from mlops_desk.registry.aliases.own_store import stored_aliases
-from mlops_desk.registry.aliases.sight import aliases_of
-from mlops_desk.registry.aliases.watching import AliasWatch
-from mlops_desk.registry.artifacts.shelf import FileShelf
-from mlops_desk.registry.comparing.gathering import ComparedOutside, compared_versions
+from mlops_desk.registry.aliases.watcher import AliasWatch
+from mlops_desk.registry.artifacts.artifact_worker import FileShelf
+from mlops_desk.registry.comparison.fact_sources import ComparedOutside, compared_versions
 from mlops_desk.registry.default_registry import OWN, SETTING, Default
-from mlops_desk.registry.lineage.gathering import LineageDesk
-from mlops_desk.registry.modelfiles.glances import FileGlances
+from mlops_desk.registry.lineage.graph_sources import LineageDesk
+from mlops_desk.registry.model_files.glances import FileGlances
 from mlops_desk.registry.protocol import RegistryClient
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.comparison import ComparedValue
+from mlops_desk.registry.records.model import DatasetInput, Model, ModelVersion, Registry, Run
+from mlops_desk.registry.records.model_files import ModelFileFacts
+from mlops_desk.registry.records.tracker import TrackerKind
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
-from mlops_desk.registry.server.logged.refusals import LogRefusal, LogRefusals
+from mlops_desk.registry.server.quotas import LogRefusal, LogRefusals
 from mlops_desk.registry.server.supervision import Supervision
 from mlops_desk.registry.server.tickets import DEFAULT_ARTIFACT_BYTES, DEFAULT_LOGGED_BYTES, Grant, Tickets
 
@@ -100,6 +93,7 @@ class RegistryCore:
         self.aliases.compared = self._compared
         self.watch = AliasWatch(self.aliases, self._models_at, self._own_aliases, self.changed)
         self._tickets = Tickets(self.server.ledger.tickets_folder)
+        self._supervision_pause = 0.0
         self._supervision = Supervision(self.server, lambda: bool(self._tickets.held()), self._is_shown)
         self._refusals = LogRefusals(self.server.ledger.refused)
         self._asked_at = float("-inf")
@@ -113,14 +107,12 @@ class RegistryCore:
             begin()
         self._loop.repeat("registry", _POLL_SECONDS, self.poll, at_once=True)
         self._loop.repeat("registry-aliases", _POLL_SECONDS, self.watch.look)
-        self._loop.start("registry-supervision", self._supervise)
+        self._loop.repeat("registry-supervision", lambda: self._supervision_pause, self._supervise)
         self._loop.start("registry-mirrors", lambda: self.registries.mirrors.watch(self._loop.ending))
 
     def _supervise(self) -> None:
-        pause = 0.0
-        while not self._loop.ending.wait(pause):
-            pause = self._supervision.look()
-            self.tell_refusals()
+        self._supervision_pause = self._supervision.look()
+        self.tell_refusals()
 
     def tell_refusals(self) -> None:
         """Tell people of the jobs that the tracking server has refused more since this was done last."""

@@ -12,13 +12,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from mlops_desk.base.caller import Caller
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.loop import Loop
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import (
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.caller import Caller
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.endpoint_store import EndpointBoard
+from mlops_desk.serving.image.maker import Maker
+from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.progress import DeployProgress, Tell
+from mlops_desk.serving.records.endpoint import (
     AliasFollowing,
     DeployStep,
     Endpoint,
@@ -27,17 +31,11 @@ from mlops_desk.records.serving.endpoint import (
     ModelRef,
     Replica,
 )
-from mlops_desk.records.serving.own_image import OwnImage
-from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.image.maker import Maker
-from mlops_desk.serving.launch import Trial
-from mlops_desk.serving.moving.stages import Stages
-from mlops_desk.serving.progress import DeployProgress, Tell
-from mlops_desk.serving.replicas.claims import EndpointClaims
-from mlops_desk.serving.replicas.counting import answering, needed
-from mlops_desk.serving.replicas.crew import Crew
+from mlops_desk.serving.records.own_image import OwnImage
+from mlops_desk.serving.replicas import Crew, EndpointClaims, answering, needed
 from mlops_desk.serving.revision import NO_GPU, Failed, Interrupted, Revision, Shelf
-from mlops_desk.serving.switchboard import Switchboard
+from mlops_desk.serving.routing_sync import Switchboard
+from mlops_desk.serving.traffic_shift import Stages
 
 _log = logging.getLogger(__name__)
 _STARTS_SECONDS = 120.0  # chosen: as long as a start may take by default

@@ -2,10 +2,10 @@
 
 import contextlib
 
-from mlops_desk.base.errors import DeskError
 from mlops_desk.engines.engine import Engine
-from mlops_desk.serving import plan
-from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.endpoint_store import EndpointBoard
 from mlops_desk.serving.revision import Shelf
 
 
@@ -32,6 +32,6 @@ class EndpointImages:
         A training image is its person's own, whoever serves from it.
         """
         unused = tags - {tag for endpoint in self._board.all() for tag in self.of(endpoint.name)}
-        for tag in (tag for tag in unused if plan.is_built(self._instance, tag)):
+        for tag in (tag for tag in unused if deploy_options.is_built(self._instance, tag)):
             with contextlib.suppress(DeskError):  # one that is still in use, or gone, is nobody's problem
                 self._engine.remove_image(tag)

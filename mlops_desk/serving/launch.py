@@ -14,24 +14,23 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec, Engine
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import Mount
-from mlops_desk.records.serving.endpoint import Replica
-from mlops_desk.records.serving.own_image import GoldenRequest, OwnImage
-from mlops_desk.serving import plan
-from mlops_desk.serving.anyimage.pair import ImagePair, PairLaunch
-from mlops_desk.serving.handover import COMMAND, Handover, address_of
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Unavailable
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.custom_image import ImagePair, PairLaunch
 from mlops_desk.serving.image.model_files import ModelFiles, files_bytes, read_model
 from mlops_desk.serving.probe import EXAMPLE_FAILED, INVOCATIONS, PING, answers, first_answer, health, later_answer
 from mlops_desk.serving.progress import Tell, untold
+from mlops_desk.serving.records.endpoint import Replica
+from mlops_desk.serving.records.own_image import GoldenRequest, OwnImage
 from mlops_desk.serving.revision import Failed, Interrupted, Revision, Shelf, plain_lines
 from mlops_desk.serving.runtimes.choice import short
-from mlops_desk.serving.runtimes.fit import Fit, free_bytes
-from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
+from mlops_desk.serving.runtimes.fit import Fit, GpuFit, free_bytes, overhead_bytes
 from mlops_desk.serving.runtimes.gpus import ReplicaClaim, ReplicaGpus
+from mlops_desk.serving.socket_handover import COMMAND, Handover, address_of
 
 T = TypeVar("T")
 _NOBODY = 65534  # the kernel's overflow uid, nobody everywhere
@@ -54,7 +53,7 @@ class Trial:
         self._settings = settings
         self._engine = engine
         self._ending = ending
-        self._network = plan.network_name(instance)
+        self._network = deploy_options.network_name(instance)
         self._pairs = PairLaunch(instance, engine, ending)
 
     def launch(self, revision: Revision, tell: Tell = untold, number: int = 1, gpus: tuple[str, ...] = ()) -> Replica:
@@ -95,7 +94,7 @@ class Trial:
 
     def _claim_of(self, revision: Revision, number: int, fit: GpuFit | None = None) -> ReplicaClaim:
         uid, name = os.getuid() if revision.uid is None else revision.uid, self.name_of(revision, number)
-        runs_in = None if revision.served is None else plan.beside(name)
+        runs_in = None if revision.served is None else deploy_options.beside(name)
         return ReplicaClaim(name, revision.endpoint, uid, revision.gpus, fit, runs_in)
 
     def _leased(self, claim: ReplicaClaim, before: tuple[str, ...], tell: Tell) -> tuple[str, ...]:
@@ -117,7 +116,7 @@ class Trial:
             self._check_fit(size_bytes, tell)
         fit = None if served.mount is None else GpuFit(size_bytes, overhead_bytes(()), revision.gpus)
         claim = self._claim_of(revision, number, fit)
-        labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
+        labels = deploy_options.labels(self._instance, revision.endpoint, revision.number, number)
         gpus = self._leased(claim, gpus, tell)
         mounts = () if served.mount is None else (Mount(str(place / served.files), served.mount, "ro"),)
         pair = ImagePair(name, revision.image or "", served, labels, _user(), self._memory_bytes(), gpus, mounts)
@@ -132,7 +131,9 @@ class Trial:
     def speaker(self, endpoint: str, replica: Replica) -> str:
         """Name the container whose log tells of a replica."""
         revision = self._shelf.read(endpoint, replica.revision)
-        return plan.beside(replica.container) if revision is not None and revision.served else replica.container
+        return (
+            deploy_options.beside(replica.container) if revision is not None and revision.served else replica.container
+        )
 
     def is_well(self, endpoint: str, number: int, address: str) -> bool:
         """Tell whether a replica of a revision says it is well, by the path that is its own."""
@@ -140,14 +141,14 @@ class Trial:
         return answers(address, revision.served.health if revision is not None and revision.served else PING)
 
     def name_of(self, revision: Revision, number: int = 1) -> str:
-        return plan.container_name(self._instance, revision.endpoint, revision.number, number)
+        return deploy_options.container_name(self._instance, revision.endpoint, revision.number, number)
 
     def containers_of(self, endpoint: str) -> list[str]:
         """Name the containers of an endpoint; none while the engine does not answer."""
-        labels = {plan.LABEL_INSTANCE: self._instance, plan.LABEL_ENDPOINT: endpoint}
+        labels = {deploy_options.LABEL_INSTANCE: self._instance, deploy_options.LABEL_ENDPOINT: endpoint}
         with contextlib.suppress(Unavailable):
             found = self._engine.containers(labels)
-            return [one.name for one in found if plan.is_endpoints(self._instance, one.name, one.labels)]
+            return [one.name for one in found if deploy_options.is_endpoints(self._instance, one.name, one.labels)]
         return []
 
     def end(self, name: str) -> None:
@@ -165,7 +166,7 @@ class Trial:
 
     def evidence(self, name: str) -> str | None:
         """Return the last lines that a container has written, if they can be had."""
-        for one in (plan.beside(name), name):
+        for one in (deploy_options.beside(name), name):
             with contextlib.suppress(DeskError):
                 return plain_lines(list(self._engine.logs(one, tail=_EVIDENCE_LINES)))
         return None
@@ -174,13 +175,13 @@ class Trial:
         """Return where a container of a revision answers; one that an older agent has started is on a bridge."""
         bridged = facts.addresses.get(self._network)
         if bridged:
-            return f"{bridged}:{plan.PORT}"
-        return address_of(self._shelf.replica_place(endpoint, number, plan.replica_of(facts.labels)))
+            return f"{bridged}:{deploy_options.PORT}"
+        return address_of(self._shelf.replica_place(endpoint, number, deploy_options.replica_of(facts.labels)))
 
     def _start(
         self, revision: Revision, number: int, mounts: tuple[Mount, ...], claim: ReplicaClaim, gpus: tuple[str, ...]
     ) -> None:
-        labels = plan.labels(self._instance, revision.endpoint, revision.number, number)
+        labels = deploy_options.labels(self._instance, revision.endpoint, revision.number, number)
         spec = self.spec(self.name_of(revision, number), revision.image or "", labels, mounts, gpus)
         created = self._engine.create(spec)
         self._gpus.keep(claim, gpus, self._engine.start(created.name).pid)

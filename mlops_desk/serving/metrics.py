@@ -1,10 +1,10 @@
 """What is recorded of each endpoint (``NAME``) and of each of its revisions that is up (``NAME/REVISION``).
 
-A point is of ten seconds, or of a minute where there are many endpoints (``meters/series.py``). All curves of one that
+A point is of ten seconds, or of a minute where there are many endpoints (``meters.py``). All curves of one that
 is asked all day take 2.5 MB in the 30 days of full rate, and 16 MB in a year of minutes.
 """
 
-from mlops_desk.records.metric import BYTES, SECONDS, Metric
+from mlops_desk.machine.records.metric import BYTES, SECONDS, Metric
 
 ENDPOINT = "endpoint"
 

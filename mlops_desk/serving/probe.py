@@ -3,13 +3,13 @@
 from http import HTTPStatus
 from pathlib import Path
 
-from mlops_desk.base.errors import Hint
-from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.own_image import GoldenRequest
-from mlops_desk.serving.gateway.outbound.asking import ask_at_once
-from mlops_desk.serving.gateway.outbound.dialing import NotConnected
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import Hint
+from mlops_desk.kit.base.text import LINE_LIMIT, plain
+from mlops_desk.serving.gateway.outbound.pool import NotConnected
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
+from mlops_desk.serving.gateway.outbound.sync_request import ask_at_once
+from mlops_desk.serving.records.own_image import GoldenRequest
 from mlops_desk.serving.runtimes import golden
 
 INVOCATIONS = "/invocations"

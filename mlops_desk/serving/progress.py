@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint
+from mlops_desk.kit.base.text import LINE_LIMIT, plain
+from mlops_desk.serving.records.endpoint import DeployStep, Endpoint
 
 Tell = Callable[[str, str], None]
 """Begin a step by its stable word, and in words; the one before it is over."""

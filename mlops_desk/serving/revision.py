@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.disk.patience import HungDisk, PatientWriter
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import LINE_LIMIT, plain
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointScale, ModelRef
-from mlops_desk.records.serving.own_image import OwnImage
-from mlops_desk.storage.requests import LoggedFeature
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.disk.write_deadline import HungDisk, PatientWriter
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.text import LINE_LIMIT, plain
+from mlops_desk.kit.storage.requests import LoggedFeature
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointScale, ModelRef
+from mlops_desk.serving.records.own_image import OwnImage
 
 _log = logging.getLogger(__name__)
 MOST_TO_COME_BACK_TO = 3  # chosen: a model takes gigabytes, and one goes back to the last or the one before

@@ -2,27 +2,54 @@
 
 The work is done elsewhere: ``deployment`` brings revisions up, ``watch`` keeps them up, ``switchboard``
 tells the gateway. Containers and gateway outlive the agent; the next one adopts them.
+
+Making a token while the endpoint answers: what is told holds at the gateway by then.
+
+The verbs about what an endpoint goes with: an alias, by canary or at once, or nothing but its own version.
 """
 
 import logging
 import threading
 import time
+from abc import ABC
 from builtins import list as list_of
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.agent import Check
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.endpoint import (
+from mlops_desk.jobs.runtimes.local.ports import GpuLeases
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Hint, NotFound, Refused, TimedOut
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.agent import Check
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import custom_image as anyimage
+from mlops_desk.serving import deploy_options, socket_handover
+from mlops_desk.serving.access import EndpointTokens
+from mlops_desk.serving.alias_sync import AliasFollower, LedVersions, MovedDeployments, ResolveAt
+from mlops_desk.serving.deployment import DeployAsked, Deployments
+from mlops_desk.serving.endpoint_store import EndpointBoard
+from mlops_desk.serving.experiments.acts import BesideTraffic
+from mlops_desk.serving.experiments.verbs import BesideVerbs
+from mlops_desk.serving.gateway.wake_signal import BELL
+from mlops_desk.serving.image.example import kept_example, served_example
+from mlops_desk.serving.image.maker import Download, FindTrained, Maker
+from mlops_desk.serving.images import EndpointImages
+from mlops_desk.serving.launch import Trial
+from mlops_desk.serving.meters import EndpointMeters, EndpointPast
+from mlops_desk.serving.operations.fit import FitVerbs, Weigh, not_weighed
+from mlops_desk.serving.operations.pause import PauseVerbs
+from mlops_desk.serving.operations.request_log import LoggedVerbs
+from mlops_desk.serving.operations.rollout import RolloutVerbs
+from mlops_desk.serving.operations.runtimes import RuntimeVerbs
+from mlops_desk.serving.operations.scale import ScaleVerbs
+from mlops_desk.serving.records.access import DeployedEndpoint, NewToken, deployed
+from mlops_desk.serving.records.endpoint import (
     AliasFollowing,
     DeployStep,
     Endpoint,
@@ -31,56 +58,73 @@ from mlops_desk.records.serving.endpoint import (
     PastTraffic,
     Replica,
 )
-from mlops_desk.runtimes.local.ports import GpuLeases
-from mlops_desk.serving import handover, plan
-from mlops_desk.serving.access.issue import TokenIssue
-from mlops_desk.serving.access.tokens import EndpointTokens
-from mlops_desk.serving.anyimage import facts as anyimage
-from mlops_desk.serving.beside.acts import BesideTraffic
-from mlops_desk.serving.beside.verbs import BesideVerbs
-from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.deployment import DeployAsked, Deployments
-from mlops_desk.serving.following.deploying import MovedDeployments
-from mlops_desk.serving.following.follower import AliasFollower, ResolveAt
-from mlops_desk.serving.following.leading import LedVersions
-from mlops_desk.serving.gateway.doorbell import BELL
-from mlops_desk.serving.image.example import kept_example, served_example
-from mlops_desk.serving.image.maker import Download, FindTrained, Maker
-from mlops_desk.serving.images import EndpointImages
-from mlops_desk.serving.keeping.debts import EndpointDebts
-from mlops_desk.serving.keeping.orphans import OrphanEndpoints
-from mlops_desk.serving.keeping.watch import Watch
-from mlops_desk.serving.launch import Trial
-from mlops_desk.serving.logged.requests import RequestDesk
-from mlops_desk.serving.meters.meters import EndpointMeters
-from mlops_desk.serving.meters.past import EndpointPast
-from mlops_desk.serving.moving.stages import Stages
-from mlops_desk.serving.replicas.claims import EndpointClaims
-from mlops_desk.serving.replicas.crew import Crew
-from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
+from mlops_desk.serving.replicas import Crew, EndpointClaims, check_gpus, scale_of
+from mlops_desk.serving.request_log.requests import RequestDesk
 from mlops_desk.serving.revision import Shelf
-from mlops_desk.serving.rollout.bases import StepBases
-from mlops_desk.serving.rollout.pilot import Pilot
+from mlops_desk.serving.rollout import Pilot, StepBases
+from mlops_desk.serving.routing_sync import GATEWAY, Switchboard
 from mlops_desk.serving.runtimes import choice
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
-from mlops_desk.serving.scaling import claiming
+from mlops_desk.serving.scaling import gpu_claims
 from mlops_desk.serving.scaling.demand import Demand
+from mlops_desk.serving.scaling.gpu_lending import Preempt, Truce, nobody_gives_way
 from mlops_desk.serving.scaling.scaler import Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
-from mlops_desk.serving.scaling.truce import Preempt, Truce, nobody_gives_way
-from mlops_desk.serving.switchboard import GATEWAY, Switchboard
+from mlops_desk.serving.supervisor.orphans import OrphanEndpoints
+from mlops_desk.serving.supervisor.watch import Watch
+from mlops_desk.serving.supervisor.write_retries import EndpointDebts
 from mlops_desk.serving.templates.catalogue import RuntimeTemplates
-from mlops_desk.serving.templates.making import TemplateMaker
-from mlops_desk.serving.verbs.fit import FitVerbs, Weigh, not_weighed
-from mlops_desk.serving.verbs.follow import FollowVerbs
-from mlops_desk.serving.verbs.logged import LoggedVerbs
-from mlops_desk.serving.verbs.pause import PauseVerbs
-from mlops_desk.serving.verbs.rollout import RolloutVerbs
-from mlops_desk.serving.verbs.runtimes import RuntimeVerbs
-from mlops_desk.serving.verbs.scale import ScaleVerbs
-from mlops_desk.storage.state import State
+from mlops_desk.serving.templates.revision_builder import TemplateMaker
+from mlops_desk.serving.traffic_shift import Stages
 
 _log = logging.getLogger(__name__)
+
+
+class FollowVerbs(ABC):
+    """Stands on what the service has made. ``resolve_at`` finds what an alias names in an endpoint's registry."""
+
+    _board: EndpointBoard
+    _follower: AliasFollower
+    _resolve_at: ResolveAt
+
+    def follow(self, name: str, alias: str, canary: float | None = None) -> Endpoint:
+        """Have an endpoint go with an alias from now on; raises Invalid, NotFound, Refused, Unavailable."""
+        known = self._board.get(name)
+        percent = deploy_options.first_percent(shadow=False, canary=canary)
+        if known.runtime == choice.IMAGE:
+            text = f"Endpoint {name} serves an image, which has no aliases to follow."
+            raise Refused(text, "Deploy the next image to it by hand.")
+        deploy_options.followed(deploy_options.ModelQuery(known.model.name), alias)
+        version = self._resolve_at(f"{known.model.name}@{alias}", known.model.registry)
+        following = AliasFollowing(plain(version.version), time.time(), percent)
+        changed = self._board.change(name, lambda one: replace(one, follows=alias, following=following))
+        self._follower.look_soon()
+        return changed
+
+    def pin(self, name: str) -> Endpoint:
+        """Have an endpoint stay on its version whatever an alias names; raises NotFound."""
+        return self._board.change(name, lambda one: replace(one, follows=None, following=None))
+
+
+class TokenIssue:
+    """Gives out tokens. ``bring_in`` has the gateway follow, and tells whether it goes by the newest tokens."""
+
+    def __init__(self, tokens: EndpointTokens, bring_in: Callable[[], bool]) -> None:
+        self._tokens = tokens
+        self._bring_in = bring_in
+
+    def give(self, endpoint: Endpoint, *, revokes: bool) -> NewToken:
+        """Return a new token; earlier ones open nothing any more if it ``revokes`` them.
+
+        Raises Refused, OSError, and TimedOut where the gateway may still go by the earlier ones.
+        """
+        token, rules = self._tokens.make(endpoint, revokes=revokes)
+        if not self._bring_in() and revokes:
+            text = f"The earlier tokens of endpoint {endpoint.name} are revoked, but its gateway does not know it yet."
+            raise TimedOut(text, Hint(f"mlops-desk endpoints token {endpoint.name} --revoke", before="Try again: "))
+        return NewToken(endpoint.name, token, len(rules.tokens), not rules.is_open, endpoint.url)
+
+
 _LOOK_SECONDS = 2.0  # chosen: how late an endpoint that is gone is noticed
 _GATEWAY_SECONDS = 0.25  # chosen: with its start in half a second, callers of a gateway that was killed wait below one
 _NETWORK_SECONDS = 1.0  # chosen: how late a setting, or a certificate that was replaced, is taken up
@@ -135,7 +179,7 @@ class EndpointsService(
             folder.instance, self._shelf, settings, engine, download_model, find_trained,
             TemplateMaker(self._shelf, self._templates, engine),
         )  # fmt: skip
-        leased = self._replica_gpus = ReplicaGpus(gpus, lambda: claiming.spoken_for(self._board.all()), loop.ending)
+        leased = self._replica_gpus = ReplicaGpus(gpus, lambda: gpu_claims.spoken_for(self._board.all()), loop.ending)
         self._trial = Trial(folder.instance, self._shelf, settings, engine, loop.ending, leased)
         self._meters = EndpointMeters(past or EndpointPast())
         self._switchboard = Switchboard(
@@ -204,7 +248,7 @@ class EndpointsService(
         self._loop.repeat("endpoints", _LOOK_SECONDS, self._watch.look)
         self._loop.repeat("endpoint-logs", _RETIRE_SECONDS, self._switchboard.retire_logs)
         self._loop.repeat("endpoint-debts", _LOOK_SECONDS, self._debts.look)
-        self._loop.repeat("gateway", _GATEWAY_SECONDS, self._switchboard.watch)
+        self._loop.repeat("gateway", self._gateway_pause, self._switchboard.watch)
         self._loop.start("endpoint-gpus", self.keep_gpus)
         self._follower.start(self._loop, self._bus)
         self._sleeper.listen(self._folder.endpoints / GATEWAY / BELL)
@@ -212,6 +256,9 @@ class EndpointsService(
         if names := [endpoint.name for endpoint in self._board.all()]:
             self._loop.start("endpoint-errors", lambda: self._meters.remember(names, self._loop.ending))
         self._loop.repeat("endpoint-load", _LOOK_SECONDS, self._switchboard.poll)
+
+    def _gateway_pause(self) -> float:
+        return _SCALE_SECONDS if self._switchboard.is_at_rest else _GATEWAY_SECONDS
 
     def close(self) -> None:
         """End with the loop. Containers and gateway go on."""
@@ -243,12 +290,12 @@ class EndpointsService(
         wait: bool = True,
     ) -> DeployedEndpoint:
         """Deploy a version or an image; raises Invalid, NotFound, Refused, Unavailable when it can't even begin."""
-        plan.check_name(name)
+        deploy_options.check_name(name)
         served = anyimage.alone(anyimage.asked(model, image, port, health, command), follow)
-        query = plan.parse_model(model) if served is None else None
-        alias = (plan.followed(query, follow) or query.alias) if query is not None else None
+        query = deploy_options.parse_model(model) if served is None else None
+        alias = (deploy_options.followed(query, follow) or query.alias) if query is not None else None
         model = model if query is None or follow is None else f"{query.name}@{follow}"
-        percent, of_each = plan.first_percent(shadow=shadow, canary=canary), check_gpus(gpus)
+        percent, of_each = deploy_options.first_percent(shadow=shadow, canary=canary), check_gpus(gpus)
         scale = self._scale_asked(name, replicas, sleep_after)
         done = threading.Event()
         with self._claims.held(name):
@@ -351,7 +398,7 @@ class EndpointsService(
 
     def check(self) -> Check:
         """Tell the doctor which endpoints still run on a bridge, from where they reach services of this machine."""
-        return handover.check(self._board.all())
+        return socket_handover.check(self._board.all())
 
     # -- small things --------------------------------------------------------------------------
 

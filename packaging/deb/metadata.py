@@ -40,7 +40,8 @@ def depends() -> str:
 
 
 def recommends() -> str:
-    return ", ".join([*(need.packages[0] for need in needs.QT_WAYLAND), "xdg-desktop-portal"])
+    # Without nft no job starts on Podman, which only recommends it.
+    return ", ".join([*(need.packages[0] for need in needs.QT_WAYLAND), "xdg-desktop-portal", "nftables"])
 
 
 def control(installed_kib: int) -> str:

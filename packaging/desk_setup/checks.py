@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
-from desk_setup import screen
+from desk_setup import leftovers, screen
 from desk_setup.environment import VENV, version
 from desk_setup.say import ROOT, Stopwatch, say
 
@@ -97,8 +97,12 @@ def carry_out(check: Check, env: Mapping[str, str]) -> Done:
 
 
 def environment_for_tests() -> dict[str, str]:
-    """The caller's environment, in an encoding that Qt does not warn about."""
-    env = dict(os.environ)
+    """The environment of this run: the caller's, in an encoding that Qt does not warn about, and with bytecode kept.
+
+    Where it is not, each of four workers compiles all test files anew: 28 s and 7 s of a core, by one measurement.
+    """
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if not any(env.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG")):
         env["LANG"] = "C.UTF-8"
+    env[leftovers.RUN] = leftovers.this_run()
     return env

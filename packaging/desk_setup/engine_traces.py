@@ -113,9 +113,27 @@ class Traces:
         freed = 0
         for start in range(0, len(ours), CACHE_AT_ONCE):
             chosen = quote(json.dumps({"id": ["|".join(ours[start : start + CACHE_AT_ONCE])]}))
-            told = self._asked("POST", f"/build/prune?all=1&filters={chosen}")
-            freed += told.get("SpaceReclaimed", 0) if isinstance(told, dict) else 0
+            freed += self._prune(f"&filters={chosen}")
         return f"{said} Build cache of this run that was cleared away: {freed / 10**9:.1f} GB."
+
+    def clear_containers(self) -> int:
+        """Remove the containers of tests, running or not. Returns how many."""
+        told = self._asked("GET", f"/containers/json?all=1&filters={quote(json.dumps({'label': [LABEL]}))}")
+        found = [one["Id"] for one in told] if isinstance(told, list) else []
+        # What the engine answers is no document: asked once more, it knows those no longer that are gone.
+        for one in found:
+            self._asked("DELETE", f"/containers/{one}?force=1&v=1")
+        left = self._asked("GET", f"/containers/json?all=1&filters={quote(json.dumps({'label': [LABEL]}))}")
+        still = {one["Id"] for one in left} if isinstance(left, list) else set(found)
+        return len(set(found) - still)
+
+    def clear_cache(self) -> str:
+        """Remove all build cache that nothing uses, whoever made it. Returns what to say."""
+        return f"Build cache that nothing used, cleared away: {self._prune('') / 10**9:.1f} GB."
+
+    def _prune(self, filters: str) -> int:
+        told = self._asked("POST", f"/build/prune?all=1{filters}")
+        return told.get("SpaceReclaimed", 0) if isinstance(told, dict) else 0
 
     def _remove(self, images: list[str], whose: str) -> str:
         """Remove images that no container uses; whoever is built on must wait for what is built on it."""

@@ -2,7 +2,8 @@
 
 A disk that fills up half-way fails dozens of tests, each in words of its own, after an hour. So it is asked first.
 
-    python3 -m desk_setup.room begin     # clears what earlier runs left at the engine; exit 1 where room is short
+    python3 -m desk_setup.room begin     # clears what earlier runs left at the engine; exit 1 where room is short.
+                                         # With CI in the environment a short disk gets the unused build cache back
     python3 -m desk_setup.room watch     # until it is ended: writes down the least room that was seen
     python3 -m desk_setup.room end       # clears what this run left at the engine, and says what the run took
 """
@@ -99,6 +100,9 @@ def begin() -> int:
         say(traces.clear_old())
     places = places_of(traces)
     found = disks(places)
+    if traces is not None and "CI" in os.environ and any(disk.is_short for disk in found):
+        say(traces.clear_cache())
+        found = disks(places)
     for disk in found:
         say(disk.sentence())
     problem = shortage(found, None if traces is None else traces.unused_cache_bytes())

@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from desk_setup import checks, rooms, screen, without_qt
+from desk_setup import checks, leftovers, rooms, screen, without_qt
 from desk_setup.account import Account
 from desk_setup.checks import Check, carry_out
 from desk_setup.environment import VENV
@@ -35,6 +35,7 @@ WORKERS = 4
 measured on five; the rest of its time it waits for an agent, a probe or an engine."""
 JOURNEYS = "tests/journeys.txt"
 """What people rely on, each with real parts: the tests of the gate that need an engine."""
+SAME_BUILD = Check("The package, built twice alike.", ["python3", str(checks.PACKAGING / "trials" / "same_build.py")])
 QUICK = ("-m", "not slow", "--hypothesis-profile=gate")
 LONGEST = 10
 SLOW_SECONDS = 1.0
@@ -123,6 +124,7 @@ def check(env: Mapping[str, str]) -> int:
 def gate(env: Mapping[str, str]) -> int:
     """Run the checks, the quick tests and, where an engine answers, the journeys. Returns the process's exit code."""
     outcome = Outcome()
+    leftovers.end(env)
     with screen.private(env) as shown:
         collection = _begin_collection(shown)
         _carry_out_all(checks.static_checks(), shown, outcome)
@@ -145,6 +147,7 @@ def gate(env: Mapping[str, str]) -> int:
 def whole(names: Sequence[str], env: Mapping[str, str]) -> int:
     """Run every test there is, or those of the rooms that are named, and print a table. Returns the exit code."""
     outcome = Outcome()
+    leftovers.end(env)
     seed = random.SystemRandom().randrange(10**9)
     say(f"Drawn examples begin with the seed {seed}: --hypothesis-seed={seed} draws them again.")
     files = [file for file in rooms.files(ROOT / "tests") if not names or rooms.room_of(file) in names]
@@ -153,6 +156,8 @@ def whole(names: Sequence[str], env: Mapping[str, str]) -> int:
         _carry_out_all(checks.static_checks(), shown, outcome)
         collection.wait()
         _run_all(whole_suites(files, seed, shown), shown, outcome)
+        if not names:
+            _carry_out_all([SAME_BUILD], shown, outcome)
     say(table(outcome))
     return _ended(outcome)
 

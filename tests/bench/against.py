@@ -1,6 +1,6 @@
 """What this code costs beside the code of another commit: agent, collector and window, both at once.
 
-    python tests/bench/against.py COMMIT [--windows N] [--seconds S] [--only agents|pages|first]
+    python tests/bench/against.py COMMIT [--windows N] [--seconds S] [--only starts|agents|pages|first]
 
 Both desks watch the same machine at the same time, each with folders of its own, and what counts is the processor
 time that the kernel has charged to them: another program beside them troubles both alike. Agents are measured over N
@@ -9,6 +9,7 @@ Xvfb) for the windows. Prints a table; asserts nothing.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -28,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.bench.house import Machine, Rig, measured
+from tests.end2end import agent_modules
 
 _CPU_CLOCK = 2
 """Which of a process's clocks the kernel gives for its id: the one that all its threads have run."""
@@ -55,7 +58,7 @@ def main() -> None:
             sides[name] = Rig(folder / name, machine, root)
         print(f"{options.commit} beside this code, on the {machine.name}; load {os.getloadavg()[0]:.1f}", flush=True)
         print(f"{'':44} {'other':>9} {'this':>9} {'ratio':>7}")
-        for part, measure in (("agents", agents), ("pages", pages), ("first", first)):
+        for part, measure in (("starts", starts), ("agents", agents), ("pages", pages), ("first", first)):
             for row in measure(sides, options) if options.only in {None, part} else ():
                 show(*row)
     finally:
@@ -87,6 +90,8 @@ def agents(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
         family[name] = {"agent": agent, "collector": agent.children()[0]}
     time.sleep(_SETTLE_SECONDS)
     shares: dict[tuple[str, str], list[float]] = {}
+    woken = {side: switches(both["agent"].pid) for side, both in family.items()}
+    watched = time.monotonic()
     for _ in range(options.windows):
         before = {(side, part): spent(one.pid) for side, both in family.items() for part, one in both.items()}
         began = time.monotonic()
@@ -94,6 +99,10 @@ def agents(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
         for (side, part), was in before.items():
             share = 100 * (spent(family[side][part].pid) - was) / (time.monotonic() - began)
             shares.setdefault((side, part), []).append(share)
+    watched = time.monotonic() - watched
+    rates = ((switches(both["agent"].pid) - woken[side]) / watched for side, both in family.items())
+    yield "agent, context switches of its threads", "/s", *rates
+    yield "agent, threads", "", *(float(both["agent"].num_threads()) for both in family.values())
     for part in ("agent", "collector"):
         yield f"{part}, nobody looking", "%", *(statistics.median(shares[side, part]) for side in sides)
         for side in sides:
@@ -107,6 +116,47 @@ def agents(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
     for part in ("agent", "collector"):
         for kind in ("pss", "rss"):
             yield f"{part}, {kind.upper()}", "MiB", *(getattr(memory[side][part], kind) / _MIB for side in sides)
+
+
+def starts(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
+    """Measure by turns what a start takes of a processor, and which modules an agent with nothing to do has then."""
+    seen: dict[str, list[tuple[float, int]]] = {name: [] for name in sides}
+    for turn in range(options.windows):
+        for name, rig in sorted(sides.items(), reverse=bool(turn % 2)):
+            seen[name].append(_started(rig))
+    for number, (what, unit) in enumerate((("start of the agent, processor time", "s"), ("own modules", "files"))):
+        yield what, unit, *(statistics.median(one[number] for one in seen[name]) for name in sides)
+
+
+def _started(rig: Rig) -> tuple[float, int]:
+    """Start an agent that tells of itself; return its processor seconds, and how many own modules it has loaded."""
+    rig.data.mkdir(parents=True, exist_ok=True)
+    (rig.data / agent_modules.ASKED).unlink(missing_ok=True)
+    agent = subprocess.Popen(
+        [sys.executable, agent_modules.__file__, str(rig.data)],
+        env=rig.environment,
+        cwd=rig.root,
+        stderr=subprocess.DEVNULL,
+    )
+    while not json.loads(rig.desk("agent", "status", "--json")[1])["running"]:
+        time.sleep(0.2)
+    (rig.data / agent_modules.ASKED).touch()
+    while (rig.data / agent_modules.ASKED).exists():
+        time.sleep(0.05)
+    told = json.loads((rig.data / agent_modules.TOLD).read_text())
+    agent.terminate()
+    agent.wait()
+    return told["cpu_seconds"], len(agent_modules.own(told["modules"]))
+
+
+def switches(pid: int) -> int:
+    """Return how often the threads of a process that live were given a processor: each wake-up is one."""
+    found = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            words = (thread / "status").read_text(encoding="utf-8").split()
+            found += sum(int(n) for word, n in pairwise(words) if word.endswith("_ctxt_switches:"))
+    return found
 
 
 def pages(sides: Sides, options: argparse.Namespace) -> Iterator[Row]:
@@ -157,7 +207,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("commit")
     parser.add_argument("--windows", type=int, default=6, help="spans of time in which the agents are measured")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each lasts")
-    parser.add_argument("--only", choices=("agents", "pages", "first"))
+    parser.add_argument("--only", choices=("starts", "agents", "pages", "first"))
     return parser.parse_args()
 
 

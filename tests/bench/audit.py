@@ -13,11 +13,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from mlops_desk.base import wire
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.storage.audit.chain import START, following, place_of
-from mlops_desk.storage.audit.worker import verify
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.storage.audit.chain import START, following, place_of
+from mlops_desk.kit.storage.audit.worker import verify
+from mlops_desk.kit.storage.state import State
 
 RECORDS = 1_000_000
 WRITTEN = 300

@@ -71,7 +71,7 @@ def brief(desk: Desk, state: str) -> list[object]:
 
 
 def instance(desk: Desk) -> str:
-    from mlops_desk.base.disk.paths import DataFolder
+    from mlops_desk.kit.base.disk.paths import DataFolder
 
     return DataFolder(desk.folder).instance
 

@@ -12,9 +12,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from mlops_desk.jobs.causes.facts import EndFacts
-from mlops_desk.jobs.causes.judge import why
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.jobs.failure_causes.judge import why
+from mlops_desk.jobs.records.failure_facts import EndFacts
+from mlops_desk.jobs.records.reason import Reason
 
 _REPEATS = 50
 _COARSE = {

@@ -23,10 +23,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.pipe.frames import FrameReader
+from mlops_desk.machine.telemetry.pipe.frames import FrameReader
 from tests import nvml_sim
 
-_COLLECTOR = [sys.executable, "-m", "mlops_desk.telemetry.collector"]
+_COLLECTOR = [sys.executable, "-m", "mlops_desk.machine.telemetry.collector"]
 _WARM_UP_SECONDS = 8.0
 """Long enough for the simulator to have written its counts once."""
 _STARTS = 5

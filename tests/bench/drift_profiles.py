@@ -15,13 +15,13 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from mlops_desk.drift.data.opening import open_data
-from mlops_desk.drift.profile.comparing import compare_with, make_profile
-from mlops_desk.drift.profile.form import from_bytes, to_bytes
+from mlops_desk.drift.data.file_formats import open_data
+from mlops_desk.drift.profile.file_format import from_bytes, to_bytes
 from mlops_desk.drift.profile.profile import DataProfile, merged
-from mlops_desk.drift.profile.reading import profile_of
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.storage.data_files import connect
+from mlops_desk.drift.profile.sketch_builder import profile_of
+from mlops_desk.drift.profile.table_comparison import compare_with, make_profile
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.kit.storage.data_files import connect
 
 NUMERIC, CATEGORICAL, WINDOWS = 40, 10, 720
 SHAPES = ["{n}", "exp({n})", "-ln(1 - random())", "random() * 100", "floor(abs({n}) * 3)"]

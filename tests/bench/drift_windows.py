@@ -21,19 +21,19 @@ from mlops_desk.drift.data.sources import DataSide
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.live.worker import CutRequest, cut_windows, read_piece
 from mlops_desk.drift.monitors.worker import answer as judge_worker
+from mlops_desk.drift.profile.bin_edges import frame_of
 from mlops_desk.drift.profile.categories import sketch_of_counts
-from mlops_desk.drift.profile.form import read_profile, to_bytes
-from mlops_desk.drift.profile.frame import frame_of
+from mlops_desk.drift.profile.file_format import read_profile, to_bytes
 from mlops_desk.drift.profile.numbers import sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.worker import profile_of_source
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.monitors import WindowRule
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.drift.store.layout import WindowLayout
 from mlops_desk.drift.store.sums import add_windows
 from mlops_desk.drift.store.windows import FILE, CutWindow, WindowStore
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
-from mlops_desk.records.drift.monitors import WindowRule
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.storage.request_log.layout import hour_folder
+from mlops_desk.kit.storage.request_log.layout import hour_folder
 
 BEGIN, HOUR = 1_767_225_600.0, 3600.0  # 2026-01-01T00:00:00Z
 LEVELS = [2, 3, 5, 8, 12, 20, 35, 60, 100, 200]

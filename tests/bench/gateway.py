@@ -36,7 +36,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.gateway.process_control import Gatekeeper, read_state
 from mlops_desk.serving.gateway.routes import EndpointRoutes, NetworkListening, Route, RoutingTable
 
 HERE = Path(__file__).resolve().parent

@@ -23,7 +23,7 @@ from gateway import Place, compare, free_port, gateway, pace, unverified, upstre
 from gateway_nginx import Upstream, tuned
 
 from mlops_desk.serving.gateway.routes import NetworkListening
-from mlops_desk.serving.network.authority import own_identity
+from mlops_desk.serving.network.certificate_worker import own_identity
 
 _SERVER = """server {{
     listen 127.0.0.1:{port} ssl reuseport; keepalive_requests 10000000;

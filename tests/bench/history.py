@@ -23,16 +23,17 @@ from sqlalchemy import text
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.records.status import Sample
-from mlops_desk.storage.history import chunk_rollup, sealing
-from mlops_desk.storage.history.blocks import Block
-from mlops_desk.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times
-from mlops_desk.storage.history.store import TelemetryStore
-from mlops_desk.telemetry.history.curves import CurveReader
-from mlops_desk.telemetry.history.disk import DiskHistory, open_store
-from mlops_desk.telemetry.history.exactness import scale_of
-from mlops_desk.telemetry.history.memory import Ring, parts_of
-from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost
+from mlops_desk.kit.storage.history import compaction
+from mlops_desk.kit.storage.history.blocks import Block
+from mlops_desk.kit.storage.history.chunks import FRAMES_A_CHUNK, TIMES, get_times, put_times
+from mlops_desk.kit.storage.history.store import TelemetryStore
+from mlops_desk.machine.records.status import Sample
+from mlops_desk.machine.telemetry.history.curves import CurveReader
+from mlops_desk.machine.telemetry.history.disk import DiskHistory, open_store
+from mlops_desk.machine.telemetry.history.memory import Ring, parts_of
+from mlops_desk.machine.telemetry.history.precision import scale_of
+from mlops_desk.machine.telemetry.simulation.gpus import SimulatedGpus
+from mlops_desk.machine.telemetry.simulation.host import SimulatedHost
 
 DAY = 86_400
 WRITTEN_SECONDS = 3 * 3600
@@ -117,7 +118,7 @@ def report(folder: Path, block: Block, *, answers: bool) -> None:
 def pack(store: TelemetryStore) -> list[float]:
     steps = []
     at = time.perf_counter()
-    for _ in sealing.work(store):
+    for _ in compaction.work(store):
         steps.append(time.perf_counter() - at)
         at = time.perf_counter()
     return steps
@@ -201,13 +202,13 @@ def timed(work: Callable[[], object]) -> str:
 
 def roll(store: TelemetryStore, tier: int) -> None:
     """Roll all chunks of a tier up now, not when more of them are there."""
-    before = chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT
+    before = compaction.CHUNKS_A_ROLL, compaction.CHUNKS_LEFT
     count = len(chunks(store, tier))
-    chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT = (count, 10**6) if tier == 0 else (10**6, count), (0, 0)
+    compaction.CHUNKS_A_ROLL, compaction.CHUNKS_LEFT = (count, 10**6) if tier == 0 else (10**6, count), (0, 0)
     begun = time.process_time()
     store.settled = False  # the chunks were put in behind its back
     steps = pack(store)
-    chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT = before
+    compaction.CHUNKS_A_ROLL, compaction.CHUNKS_LEFT = before
     what, size = ("day", "minutes") if tier == 0 else ("month", "quarters"), frame_bytes(store, f"tier = {tier + 1}")
     row(f"processor to roll a {what[0]} up into {what[1]}", f"{time.process_time() - begun:.1f} s", "")
     row("its steps, p50 / p99 / longest", " / ".join(f"{1e3 * item:.0f} ms" for item in spread(steps)), "")

@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.host.filesystems import Filesystems
-from mlops_desk.telemetry.host.machine import LinuxHost
-from mlops_desk.telemetry.pipe.frames import Frame, FrameWriter
+from mlops_desk.machine.telemetry.host.filesystems import Filesystems
+from mlops_desk.machine.telemetry.host.machine import LinuxHost
+from mlops_desk.machine.telemetry.pipe.frames import Frame, FrameWriter
 
 _CORES = 64
 _PRESSURE = "some avg10=0.{0} avg60=0.00 avg300=0.00 total={1}\nfull avg10=0.{0} avg60=0.00 avg300=0.00 total={1}\n"

@@ -25,10 +25,11 @@ from doubles import Double, job_record
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.ui.app import Program, UiOptions
-from mlops_desk.ui.jobs.loads import known
+from mlops_desk.desk.window.app import Program
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.window.loads import known
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.window.live.context import UiOptions
 
 WAITING, IN_ALL = 1000, 10_000
 RUNS = 15

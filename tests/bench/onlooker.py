@@ -11,10 +11,10 @@ import time
 import uuid
 from pathlib import Path
 
-from mlops_desk.base.loop import Loop
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.runtimes.local.listening.sight.watch import SightWatch
+from mlops_desk.jobs.runtimes.local.log_capture.live_output.watch import SightWatch
+from mlops_desk.kit.base.loop import Loop
 from tests.images import busybox_image
 
 TURNS = 4

@@ -22,9 +22,9 @@ STARTED = float(os.environ.get("BENCH_STARTED") or time.time())
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QPaintEvent
 
-from mlops_desk.cli.main import main as command_line
-from mlops_desk.ui import app
-from mlops_desk.ui.app import Program
+from mlops_desk.desk.cli.main import main as command_line
+from mlops_desk.desk.window import app
+from mlops_desk.desk.window.app import Program
 
 SETTLE_MILLISECONDS = 6000
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mlops_desk.engines.engine import LogPiece
 from mlops_desk.jobs.progress.reader import ProgressReader
-from mlops_desk.jobs.run.moving import Followed
-from mlops_desk.runtimes.local.listening.tee import Tee
+from mlops_desk.jobs.run.progress import Followed
+from mlops_desk.jobs.runtimes.local.log_capture.tees import Tee
 
 LOGS = Path(__file__).parents[1] / "unit/jobs/progress/logs"
 MEGABYTES = 20

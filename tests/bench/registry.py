@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.mirror.client import ChildMirror
 from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mirror.protocol import WindowAsked
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 from tests.registry_oracle import Oracle
 from tests.registry_stores import store_a, store_c
 

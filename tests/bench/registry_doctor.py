@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.registry.doctor import examining, mending
+from mlops_desk.registry.doctor import worker
 from tests.registry_stores import store_a
 
 ASK = """
@@ -85,7 +85,7 @@ def beside(uri: str, experiment: str, store: Path, fix: str) -> tuple[float, dic
     assert writer.stdout is not None
     while "ready" not in writer.stdout.readline():
         pass
-    done = mending.mend(store, fix)
+    done = worker.mend(store, fix)
     return done.seconds, json.loads(writer.communicate("x", timeout=120)[0].splitlines()[-1])
 
 
@@ -95,7 +95,7 @@ def main() -> None:
         shutil.copyfile(store_a(), store)
         uri = f"sqlite:///{store}"
         began = time.perf_counter()
-        report = examining.file_report(store, uri, is_ours=False)
+        report = worker.file_report(store, uri, is_ours=False)
         looked = time.perf_counter() - began
         experiment = max(report.experiments, key=lambda one: one.n_runs).experiment_id
         before = asked(uri, experiment)
@@ -107,7 +107,7 @@ def main() -> None:
         for what, took in before.items():
             print(f"{what:28}{1000 * took:9.0f} ms{1000 * after[what]:9.1f} ms{took / after[what]:8.1f}")
         # With nobody beside: of a store of this size that is written to all the time no whole copy is made.
-        print(f"log of writes, nobody beside: {mending.mend(store, 'wal').seconds:.2f} s")
+        print(f"log of writes, nobody beside: {worker.mend(store, 'wal').seconds:.2f} s")
 
 
 if __name__ == "__main__":

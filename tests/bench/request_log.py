@@ -22,15 +22,15 @@ sys.path.insert(0, str(ROOT))
 
 import duckdb
 
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path, parts
+from mlops_desk.kit.storage.request_log.query import RequestQuery, find
+from mlops_desk.kit.storage.request_log.reader import newest
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.request_log.rollup import Rollup
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
-from mlops_desk.storage.request_log.layout import hour_of, part_path, parts
-from mlops_desk.storage.request_log.query import RequestQuery, find
-from mlops_desk.storage.request_log.reading import newest
-from mlops_desk.storage.requests import LoggedFeature
 
 FEATURES = (
     *(LoggedFeature(f"number_{n}", "double") for n in range(8)), LoggedFeature("member", "boolean"),

@@ -17,23 +17,23 @@ from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mlops_desk.alerts.engine import AlertEngine
-from mlops_desk.alerts.table import WATCHED
-from mlops_desk.desk.rules.past import RULE_METRICS
-from mlops_desk.judging.engine import RuleEngine
-from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.host import Disk, Filesystem, Host, Network
-from mlops_desk.records.metric import Reading
-from mlops_desk.records.rules.actions import NotifyAction
-from mlops_desk.records.rules.conditions import Both, MetricClause, StateClause
-from mlops_desk.records.rules.kept import WrittenRule
-from mlops_desk.records.rules.spec import RuleSpec
-from mlops_desk.records.rules.standing import RuleClock
-from mlops_desk.records.status import Status
-from mlops_desk.rules.document.document import format_rule
-from mlops_desk.rules.kept.shelf import RuleShelf
-from mlops_desk.rules.live.life import LifeParts, RuleLife
-from mlops_desk.storage.state import State
+from mlops_desk.automation.records.actions import NotifyAction
+from mlops_desk.automation.records.conditions import Both, MetricClause, StateClause
+from mlops_desk.automation.records.rule_record import WrittenRule
+from mlops_desk.automation.records.rule_state import RuleClock
+from mlops_desk.automation.records.spec import RuleSpec
+from mlops_desk.automation.rules.document.document import format_rule
+from mlops_desk.automation.rules.live.rule_loop import LifeParts, RuleLife
+from mlops_desk.automation.rules.storage.rule_repository import RuleShelf
+from mlops_desk.desk.automation.fact_history import RULE_METRICS
+from mlops_desk.kit.rule_engine.engine import RuleEngine
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.alerts.default_rules import WATCHED
+from mlops_desk.machine.alerts.engine import AlertEngine
+from mlops_desk.machine.records.gpu import Gpu, GpuState
+from mlops_desk.machine.records.host import Disk, Filesystem, Host, Network
+from mlops_desk.machine.records.metric import Reading
+from mlops_desk.machine.records.status import Status
 
 SECONDS = 300
 GPUS = 8

@@ -22,11 +22,11 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.ui.charts.overlay.canvas import CurveCanvas
-from mlops_desk.ui.charts.overlay.grid import Axes
-from mlops_desk.ui.charts.overlay.lines import RunLine, Subject, Way, drawn
-from mlops_desk.ui.look import theme
+from mlops_desk.kit.window.charts.overlay.canvas import CurveCanvas
+from mlops_desk.kit.window.charts.overlay.grid import Axes
+from mlops_desk.kit.window.charts.overlay.lines import RunLine, Subject, Way, drawn
+from mlops_desk.kit.window.look import theme
+from mlops_desk.registry.records.curve import RunCurve
 
 WIDTH, HEIGHT = 900, 500  # pixels: the plot of a window of 1280 by 800
 

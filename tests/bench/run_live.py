@@ -128,10 +128,11 @@ def opened():
     """Return a program whose window is on the page of runs, with the agent of this folder, which it starts."""
     from PySide6.QtWidgets import QApplication
 
-    from mlops_desk.api.client import connect
-    from mlops_desk.base.disk.agent_address import AgentAddress
-    from mlops_desk.base.disk.paths import choose_root
-    from mlops_desk.ui.app import Program, UiOptions
+    from mlops_desk.desk.window.app import Program
+    from mlops_desk.kit.api.client import connect
+    from mlops_desk.kit.base.disk.agent_address import AgentAddress
+    from mlops_desk.kit.base.disk.paths import choose_root
+    from mlops_desk.kit.window.live.context import UiOptions
 
     application = QApplication(["bench"])
     address = AgentAddress.of_folder(choose_root(None))

@@ -16,13 +16,13 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
 from mlops_desk.jobs.queue.forecast import foresee
-from mlops_desk.jobs.queue.lines import line_up
+from mlops_desk.jobs.queue.queue_order import line_up
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.waiter import Waiter
+from mlops_desk.jobs.records.waiter import Waiter
 
 NOW = 1_764_000_000.0
 GIB = 1 << 30

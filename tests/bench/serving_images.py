@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mlops_desk.serving import plan
+from mlops_desk.serving import deploy_options
 from tests import endings
 from tests.end2end.test_serving_anyimage import COMMAND
 from tests.end2end.test_serving_engine import House
@@ -49,7 +49,7 @@ def main(times: int, model: Path | None, wheels: Path | None) -> None:
             instance = house.folder.instance
             house.end()
             with engine_client() as client:
-                for image in client.images(filters={"label": f"{plan.LABEL_INSTANCE}={instance}"}):
+                for image in client.images(filters={"label": f"{deploy_options.LABEL_INSTANCE}={instance}"}):
                     client.remove_image(image["Id"], force=True)
 
 
@@ -75,7 +75,7 @@ def row(house: House, kind: str, times: int, deploy) -> None:
         took.append(time.monotonic() - began)
         assert made.state == "live", made.reason
         serves = made.replicas[0].container
-        serves = plan.beside(serves) if kind == "own" else serves
+        serves = deploy_options.beside(serves) if kind == "own" else serves
         with engine_client() as client:
             size = client.inspect_image(made.image)["Size"] >> 20
         ends.append(endings.stopped(serves))

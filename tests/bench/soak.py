@@ -31,24 +31,25 @@ time.time, time.monotonic = lambda: CLOCK[0], lambda: CLOCK[1]
 
 from sqlalchemy import text
 
-from mlops_desk.alerts.service import AlertsService
-from mlops_desk.base.allocator import give_back_memory
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.loop import Lane, Loop
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.events.service import EventParts, EventsService
-from mlops_desk.records.agent import AgentCost, AgentInfo
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
-from mlops_desk.records.host import Core, Disk, Filesystem, Host, Network
-from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.status import Sample, Status
-from mlops_desk.storage.state import State
-from mlops_desk.telemetry.history import disk
-from mlops_desk.telemetry.service import DEMO_SEED, TelemetryService
-from mlops_desk.telemetry.simulated import SimulatedGpus, SimulatedHost
+from mlops_desk.kit.base.allocator import give_back_memory
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.loop import Lane, Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.alerts.service import AlertsService
+from mlops_desk.machine.events.service import EventParts, EventsService
+from mlops_desk.machine.records.gpu import Gpu, GpuProcess, GpuState
+from mlops_desk.machine.records.host import Core, Disk, Filesystem, Host, Network
+from mlops_desk.machine.records.incident import DeviceEvent
+from mlops_desk.machine.records.metric import MetricState, Reading
+from mlops_desk.machine.records.status import Sample, Status
+from mlops_desk.machine.telemetry.history import disk
+from mlops_desk.machine.telemetry.service import DEMO_SEED, TelemetryService
+from mlops_desk.machine.telemetry.simulation.gpus import SimulatedGpus
+from mlops_desk.machine.telemetry.simulation.host import SimulatedHost
 
 HOUR = 3600
 MARK_SECONDS = 6 * HOUR

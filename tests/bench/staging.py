@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from mlops_desk.jobs.staging.copies import Copies
-from mlops_desk.jobs.staging.making import Asked, Making
+from mlops_desk.jobs.staging.copy_task import Asked, Making
 
 LARGE_BYTES = 512 << 20
 SMALL_BYTES = 8 << 10

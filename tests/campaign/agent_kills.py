@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.jobs.records.job import Job, JobState
 from tests.end2end.jobs_desk import HEAD, Workshop
 from tests.gpu_engine import PrivateEngine, can_run, private_engine
 from tests.images import bare_image, busybox_image

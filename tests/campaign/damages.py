@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.campaign.first_starts import desk_in, kill_a_start
 from tests.end2end.desk import Desk
-from tests.unit.storage.damage import DAMAGES, Damage, fill_state, pages_of_jobs
+from tests.unit.kit.storage.damage import DAMAGES, Damage, fill_state, pages_of_jobs
 
 TRIES = 100
 _JOBS = 60

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.kit.base.errors import DeskError
 from tests.end2end.jobs_desk import Workshop
 from tests.gpu_engine import PrivateEngine, can_run, private_engine
 from tests.images import bare_image, busybox_image

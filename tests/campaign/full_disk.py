@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.jobs.records.job import Job, JobState
 from tests.end2end.jobs_desk import Workshop
 from tests.images import busybox_image
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
+from mlops_desk.serving.gateway.process_control import Gatekeeper, read_state
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from tests import floods
 from tests.serving_upstream import upstream

@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.process import start_detached
+from mlops_desk.kit.base.process import start_detached
 from mlops_desk.registry.server.files import ServerFiles, end_process
 from mlops_desk.registry.server.tickets import Grant, Tickets
 

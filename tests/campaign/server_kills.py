@@ -23,7 +23,7 @@ from threading import Event, Thread
 
 import httpx
 
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.serving.gateway.process_control import Gatekeeper
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
 from tests.end2end.test_registry_supervision import Agent, Writer, back
 from tests.serving_upstream import upstream

@@ -15,11 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.host import ThisHost
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.host import ThisHost
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.machine.records.gpu import Gpu, GpuState
 from tests.leasing import lease_gpus
 
 TRIES = 100

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.campaign.first_starts import desk_in, kill_a_start
 from tests.end2end.desk import Desk
-from tests.unit.storage.test_migrations import JOBS, state_of, telemetry_of
+from tests.unit.kit.storage.test_migrations import JOBS, state_of, telemetry_of
 
 TRIES = 200
 _LONGEST_SECONDS = 3.0

@@ -12,15 +12,12 @@ from tests.gpu_engine import cdi_engine, gpu_engine  # noqa: F401 - fixtures for
 from tests.images import engine_client, python_image
 from tests.podman_engine import podman  # noqa: F401 - likewise
 from tests.rootless_podman import rootless_podman  # noqa: F401 - likewise
-from tests.wheels import closure, kept_wheelhouse
+from tests.wheels import MODEL_NEEDS, SERVING_NEEDS, closure, kept_wheelhouse
 
 _FOLDER = Path(__file__).parent
 _LONGEST_SECONDS = 1200
 """Ends what hangs, and no more. Chosen: the slowest test takes 150 s with four at a time on four cores; two cores that
 are half as fast take four times as long, and with what the first test of a file waits for its images."""
-
-_MODEL_NEEDS = ("mlflow-skinny", "scikit-learn", "skops", "pandas", "numpy")
-_SERVING_NEEDS = (*_MODEL_NEEDS, "fastapi", "uvicorn", "flask", "aiohttp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,13 +51,13 @@ def what_a_file_has_made_is_gone_after_it() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def training_image() -> str:
     """An image in which a user's training script runs."""
-    return python_image(closure(_MODEL_NEEDS))
+    return python_image(closure(MODEL_NEEDS))
 
 
 @pytest.fixture(scope="session")
 def serving() -> dict[str, str]:
     """Settings with which endpoint images are built offline, and a model may take its time to start."""
-    wheels = kept_wheelhouse(_SERVING_NEEDS)
+    wheels = kept_wheelhouse(SERVING_NEEDS)
     return {
         "serving.base_image": python_image(with_pip=True), "serving.wheelhouse": str(wheels),
         "serving.start_timeout_seconds": str(MODEL_START_SECONDS),

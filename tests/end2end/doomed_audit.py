@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlops_desk import agent
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.registry.aliases import moving
-from mlops_desk.storage.records import StoredRecords
+from mlops_desk.desk import agent_process
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.storage.records import StoredRecords
+from mlops_desk.registry.aliases import moves
 
 
 def _fits(state: str) -> Callable[..., bool]:
@@ -43,8 +43,8 @@ POINTS: dict[str, tuple[Any, str, Callable[..., bool], bool]] = {
     "after it is begun": (StoredRecords, "put", _fits("began"), False),
     "before a setting is written": (SettingsStore, "set", _always, True),
     "after a setting is written": (SettingsStore, "set", _always, False),
-    "before MLflow is asked": (moving, "_write", _always, True),
-    "after MLflow answered": (moving, "_write", _always, False),
+    "before MLflow is asked": (moves, "_write", _always, True),
+    "after MLflow answered": (moves, "_write", _always, False),
     "before it is ended": (StoredRecords, "put", _fits("ended"), True),
     "after it is ended": (StoredRecords, "put", _fits("ended"), False),
 }
@@ -67,4 +67,4 @@ def doom(point: str) -> None:
 
 if __name__ == "__main__":
     doom(sys.argv[2])
-    sys.exit(agent.main(DataFolder(Path(sys.argv[1]))))
+    sys.exit(agent_process.main(DataFolder(Path(sys.argv[1]))))

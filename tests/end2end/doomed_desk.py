@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import mlops_desk.desk
-from mlops_desk import agent
-from mlops_desk.base import wire
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.desk.house import Desk
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.desk import agent_process
+from mlops_desk.desk.desk import Desk
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
 
 ENGINE_POINTS = {
     "before it is made": ("create", "before"),
@@ -146,7 +146,7 @@ def main(root: str, point: str = "") -> int:
         return desk
 
     mlops_desk.desk.open_desk = open_desk
-    return agent.main(DataFolder(Path(root)))
+    return agent_process.main(DataFolder(Path(root)))
 
 
 if __name__ == "__main__":

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import httpx
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving.asking.aside import LABEL
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
 from mlops_desk.serving.service import EndpointsService
-from mlops_desk.storage.state import State
+from mlops_desk.serving.test_requests import LABEL
 
 NAME = "front"
 REQUESTS = 40

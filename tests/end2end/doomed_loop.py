@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlops_desk import agent
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.records.pipelines.run import PipelineRun, StepName
-from mlops_desk.rules.pipeline.driver import PipelineDriver
+from mlops_desk.automation.records.pipelines.run import PipelineRun, StepName
+from mlops_desk.automation.rules.pipeline.driver import PipelineDriver
+from mlops_desk.desk import agent_process
+from mlops_desk.kit.base.disk.paths import DataFolder
 
 
 def stands_still(work: Callable[[PipelineRun], Any], name: StepName, when: str, mark: Path, run: PipelineRun) -> None:
@@ -40,7 +40,7 @@ def main(folder: str, step: str, when: str, mark: str) -> int:
         }
 
     PipelineDriver.__init__ = doomed  # type: ignore[method-assign]  # this is what the file is for
-    return agent.main(DataFolder(Path(folder)))
+    return agent_process.main(DataFolder(Path(folder)))
 
 
 if __name__ == "__main__":

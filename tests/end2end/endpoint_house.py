@@ -16,28 +16,28 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.records.event import EndpointChanged, Notice
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.access import DeployedEndpoint
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import handover, plan
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
-from mlops_desk.serving.meters.past import EndpointPast
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.event import EndpointChanged, Notice
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import deploy_options, socket_handover
+from mlops_desk.serving.gateway.process_control import Gatekeeper
+from mlops_desk.serving.meters import EndpointPast
+from mlops_desk.serving.records.access import DeployedEndpoint
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from mlops_desk.serving.service import EndpointsService
-from mlops_desk.storage.state import State
 from tests.serving_upstream import Upstream, handed
 
 if TYPE_CHECKING:
-    from mlops_desk.records.jobs.job import Job
-    from mlops_desk.records.jobs.reason import Reason
-    from mlops_desk.runtimes.local.ports import GpuLeases
+    from mlops_desk.jobs.records.job import Job
+    from mlops_desk.jobs.records.reason import Reason
+    from mlops_desk.jobs.runtimes.local.ports import GpuLeases
 
 PATIENCE_SECONDS = 240.0
 """Chosen: a gateway or a server that starts on a slow and busy machine takes a minute; only a failing test waits so long."""
@@ -53,7 +53,7 @@ class Registry:
     downloads: int = 0
 
     def resolve(self, text: str) -> ModelVersion:
-        query = plan.parse_model(text)
+        query = deploy_options.parse_model(text)
         if query.name != "digits":
             raise NotFound(f"There is no model {query.name}.")
         version = query.version or self.aliases[query.alias or "champion"]
@@ -118,10 +118,10 @@ class House:
     def _started(self, name: str) -> ContainerFacts:
         facts = self._start(name)
         mounts = {mount.target: mount.source for mount in self.engine._containers[name].spec.own_mounts}
-        if handover.INSIDE in mounts:
+        if socket_handover.INSIDE in mounts:
             number = int(facts.id, 16)
             self.names[number] = name
-            self.started[number] = Path(mounts[handover.INSIDE])
+            self.started[number] = Path(mounts[socket_handover.INSIDE])
         return facts
 
     def agent(self) -> EndpointsService:
@@ -166,7 +166,7 @@ class House:
         return [state for index, state in enumerate(found) if index == 0 or found[index - 1] is not state]
 
     def containers(self) -> list[str]:
-        return sorted(facts.name for facts in self.engine.containers({plan.LABEL_ENDPOINT: ""}))
+        return sorted(facts.name for facts in self.engine.containers({deploy_options.LABEL_ENDPOINT: ""}))
 
     def answer(self) -> Any:
         """Ask until there is an answer: the gateway follows its table a moment later."""

@@ -5,14 +5,14 @@ from pathlib import Path
 from threading import Event
 
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import ModelRef
-from mlops_desk.serving.export.exporting import Exports
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.background_tasks import BesideWork
+from mlops_desk.serving.export.export_task import Exports
 from mlops_desk.serving.export.form import Format
 from mlops_desk.serving.image import image, machine
 from mlops_desk.serving.image.requirements import serving_requirements
+from mlops_desk.serving.records.endpoint import ModelRef
 from mlops_desk.serving.revision import Revision, Shelf
-from mlops_desk.serving.work import BesideWork
 from tests.scoring import odd_model
 
 KINDS = ("training", "build", "machine")

@@ -10,24 +10,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.gpus.leases.shared_mailbox.queue_service import WaitingDesk
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.runtimes.local.factory import local_runtime
+from mlops_desk.jobs.runtimes.local.leases import LedgerGpus
+from mlops_desk.jobs.runtimes.runtime import RunTicket
+from mlops_desk.jobs.runtimes.table import Runtimes
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.leases.letters.waiting_desk import WaitingDesk
-from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.runtimes.local.build import local_runtime
-from mlops_desk.runtimes.local.leases import LedgerGpus
-from mlops_desk.runtimes.runtime import RunTicket
-from mlops_desk.runtimes.table import Runtimes
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.gpu import Gpu, GpuState
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: {image}\n"
 TOKEN = "canary-4711"

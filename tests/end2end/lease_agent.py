@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.machine.records.gpu import Gpu, GpuState
 from tests.leasing import lease_gpus
 
 

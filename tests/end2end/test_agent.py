@@ -11,15 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from mlops_desk.automation.records.retraining_rule import Rule
+from mlops_desk.drift.records.monitors import Monitor
+from mlops_desk.drift.records.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.storage.state import State
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
+from tests.end2end import agent_modules
 from tests.end2end.desk import PATIENCE_SECONDS, Desk
-from tests.unit.storage.damage import fill_state
+from tests.unit.kit.storage.damage import fill_state
 
 pytestmark = [pytest.mark.end2end]
 
@@ -117,6 +124,13 @@ def test_nothing_listens_on_the_network_and_scipy_is_not_loaded_until_it_is_need
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     listening = [c for p in processes for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
     assert listening == []
+
+
+def test_an_agent_with_nothing_to_do_has_few_threads(standing: Desk) -> None:
+    """All that repeats shares one: what begins or hangs has one for itself, and gives it back."""
+    standing.json("jobs", "list")
+    agent = psutil.Process(standing.json("agent", "status")["pid"])
+    assert standing.wait(agent.num_threads, lambda threads: threads <= 15) <= 15
 
 
 def test_errors_are_json_on_stderr_and_exit_1(standing: Desk) -> None:
@@ -315,3 +329,100 @@ def test_a_folder_is_held_by_more_than_the_name_of_its_lock(desk: Desk) -> None:
     assert desk.json("agent", "status")["pid"] == pid
     assert [process.pid for process in agents_of(desk.folder)] == [pid]
     assert desk.json("agent", "stop")["pid"] == pid
+
+
+OWN_MODULES = 620
+"""Those of this program that an agent with nothing to do may have loaded; it may only get fewer."""
+HEAVY = {"duckdb", "scipy", "pandas", "mlflow", "sqlparse", "pydantic", "fastapi", "pynvml", "PySide6"}
+ON_DEMAND = {
+    "registry": "mlops_desk.registry.service",
+    "endpoints": "mlops_desk.serving.service",
+    "drift": "mlops_desk.drift.monitors.service",
+    "rules": "mlops_desk.automation.rules.service",
+    "governance": "mlops_desk.governance.data.service",
+}
+
+
+@contextmanager
+def telling(desk: Desk) -> Iterator[Callable[[], list[str]]]:
+    """Run the agent of a folder; give what asks it for its modules, once it has sampled."""
+    command = [sys.executable, "-m", agent_modules.__name__, str(desk.folder)]
+    agent = subprocess.Popen(command, env=desk.whole_environment(), stderr=subprocess.DEVNULL)
+
+    def modules() -> list[str]:
+        (desk.folder / agent_modules.ASKED).touch()
+        desk.wait((desk.folder / agent_modules.ASKED).exists, lambda there: not there)
+        found: list[str] = json.loads((desk.folder / agent_modules.TOLD).read_text())["modules"]
+        return found
+
+    try:
+        desk.wait(lambda: desk.json("agent", "status")["running"], bool)
+        yield modules
+    finally:
+        agent.terminate()
+        agent.wait(PATIENCE_SECONDS)
+
+
+def test_an_agent_with_nothing_to_do_has_loaded_nothing_of_models_until_it_is_asked(desk: Desk) -> None:
+    with telling(desk) as modules:
+        assert desk.json("jobs", "list") == []
+        loaded = modules()
+        assert HEAVY & {name.partition(".")[0] for name in loaded} == set()
+        assert set(ON_DEMAND.values()) & set(loaded) == set()
+        assert len(agent_modules.own(loaded)) <= OWN_MODULES
+        assert desk.json("endpoints", "list") == []
+        assert desk.json("drift", "monitors", "list") == []
+        assert [rule["name"] for rule in desk.json("rules", "list")][:1] == ["gpu_lost"]
+        assert desk.json("data", "list") == []
+        assert set(ON_DEMAND.values()) <= set(modules())
+    with telling(desk) as modules:
+        assert set(ON_DEMAND.values()) & set(modules()) == set(), "it was asked, and has nothing to do all the same"
+
+
+def has_monitor(folder: DataFolder) -> None:
+    state = State(folder.state_database)
+    held = Reference(ReferenceKind.FILE, "/srv/trained.csv")
+    state.monitors.put(Monitor("m" * 12, "exports", Source(SourceKind.FILE, "/srv/exports"), held))
+    state.close()
+
+
+def has_rule(folder: DataFolder) -> None:
+    state = State(folder.state_database)
+    state.rules.put(Rule("again", "digits", "champion", "accuracy"))
+    state.close()
+
+
+def has_endpoint(folder: DataFolder) -> None:
+    state = State(folder.state_database)
+    state.endpoints.put(Endpoint("front", EndpointState.STOPPED, None, 1, ModelRef("digits", "1", None)))
+    state.close()
+
+
+def has_recorded(folder: DataFolder) -> None:
+    folder.registry.mkdir()
+    (folder.registry / "mlflow.db").touch()
+
+
+def has_frozen_data(folder: DataFolder) -> None:
+    (folder.pipelines / "lists").mkdir(parents=True)
+    (folder.pipelines / "lists" / "run.json").write_text("[]")
+
+
+@pytest.mark.parametrize(
+    ("leave", "works"),
+    [
+        (has_monitor, "drift"),
+        (has_rule, "rules"),
+        (has_endpoint, "endpoints"),
+        (has_recorded, "registry"),
+        (has_frozen_data, "governance"),
+    ],
+)
+def test_what_runs_unattended_starts_with_the_agent(
+    desk: Desk, leave: Callable[[DataFolder], None], works: str
+) -> None:
+    folder = DataFolder(desk.folder)
+    folder.make()
+    leave(folder)
+    with telling(desk) as modules:
+        assert ON_DEMAND[works] in modules()

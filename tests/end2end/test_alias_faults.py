@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.api.client import connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Refused
+from mlops_desk.kit.api.client import connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.base.errors import Refused
 from tests.end2end.chamber import chamber, fill, possible
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate

@@ -4,15 +4,15 @@ import time
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.state import State
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.storage.state import State
 from tests.end2end.registry_populate import populate
 
 pytestmark = [pytest.mark.end2end]

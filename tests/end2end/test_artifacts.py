@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused
-from mlops_desk.registry.artifacts.shelf import FileShelf
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused
+from mlops_desk.registry.artifacts.artifact_worker import FileShelf
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer

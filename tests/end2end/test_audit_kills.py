@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.kit.base.disk.paths import DataFolder
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate
 

@@ -16,6 +16,7 @@ from tests.images import busybox_image, engine_client, python_image
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 LOGS = Path(__file__).parents[1] / "unit/jobs/progress/logs"
+BARS = ("tqdm_plain", "transformers", "keras_1")
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: bars\n"
 BAR = "i=0; while :; do printf '\\r%3d%%|##| %d/100 [00:01<00:09,  9.9it/s]' $i $i; i=$((i+1)); sleep 0.2; done"
 FLOOD = "head -c 20000000 /dev/zero | tr '\\\\0' x | fold -w 100; echo over"
@@ -45,9 +46,13 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def submit(desk: Desk, folder: Path, text: str) -> str:
     path = folder / "job.yaml"
     path.write_text(HEAD + text)
-    job_id = desk.json("jobs", "submit", str(path))["id"]
+    return str(desk.json("jobs", "submit", str(path))["id"])
+
+
+def begun(desk: Desk, folder: Path, text: str) -> str:
+    job_id = submit(desk, folder, text)
     desk.wait(lambda: desk.json("jobs", "show", job_id), lambda job: job["state"] == "running" or job["ended_at"])
-    return str(job_id)
+    return job_id
 
 
 def onlooker(desk: Desk) -> int:
@@ -61,63 +66,66 @@ def agent(desk: Desk) -> int:
     return int(desk.json("agent", "status")["pid"])
 
 
-def states(desk: Desk, job_id: str, seconds: float) -> list[dict[str, Any]]:
-    """Return how far the job said that it was, each second."""
-    found, end = [], time.monotonic() + seconds
-    while time.monotonic() < end:
-        job = desk.json("jobs", "show", job_id)
-        if job["state"] != "running":
-            break
-        if job["progress"] is not None:
-            found.append(job["progress"])
-        time.sleep(0.5)
-    return found
-
-
-@pytest.mark.parametrize("log", ["tqdm_plain", "transformers", "keras_1"])
-def test_a_real_bar_moves_while_it_runs(desk: Desk, code: Path, log: str) -> None:
+@pytest.fixture(scope="module")
+def painted(desk: Desk, code: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what each bar said while all of them were painted at once, and see that their jobs ended well."""
     image = python_image()
-    job_id = submit(
-        desk, code,
-        f"image: {image}\ncommand: [python3, /code/paint_bars.py, /code/{log}.log, '20']\n"
-        f"mounts: [{{source: {code}, target: /code}}]\n",
-    )  # fmt: skip
-    seen = states(desk, job_id, 12.0)
+    jobs = {
+        submit(
+            desk, code,
+            f"image: {image}\ncommand: [python3, /code/paint_bars.py, /code/{log}.log, '20']\n"
+            f"mounts: [{{source: {code}, target: /code}}]\n",
+        ): log
+        for log in BARS
+    }  # fmt: skip
+    seen: dict[str, list[dict[str, Any]]] = {log: [] for log in BARS}
+    while going := [job for job in desk.json("jobs", "list") if job["id"] in jobs and job["ended_at"] is None]:
+        for job in going:
+            if job["state"] == "running" and job["progress"] is not None:
+                seen[jobs[job["id"]]].append(job["progress"])
+        time.sleep(0.5)
+    for job_id in jobs:
+        desk.wait(lambda job_id=job_id: desk.json("jobs", "show", job_id), lambda job: job["state"] == "succeeded")
+    return seen
+
+
+@pytest.mark.parametrize("log", BARS)
+def test_a_real_bar_moves_while_it_runs(painted: dict[str, list[dict[str, Any]]], log: str) -> None:
+    seen = painted[log]
     ratios = [one["ratio"] for one in seen if one["ratio"] is not None]
     steps = {(one["epoch"], one["step"], one["ratio"]) for one in seen}
     assert len(steps) >= 5, seen
     assert ratios == sorted(ratios)
     assert any(one["left_seconds"] for one in seen)
-    desk.wait(lambda: desk.json("jobs", "show", job_id), lambda job: job["state"] == "succeeded")
 
 
 def test_a_line_that_never_ends_is_seen_and_a_frozen_onlooker_holds_nothing_up(desk: Desk, code: Path) -> None:
     text = f'image: {busybox_image()}\ncommand: [sh, -c, "{BAR}"]\n'
-    job_id = submit(desk, code, text)
-    before = states(desk, job_id, 8.0)
-    assert len({one["step"] for one in before}) >= 4
+    job_id = begun(desk, code, text)
+    step = lambda: (desk.json("jobs", "show", job_id)["progress"] or {}).get("step")  # noqa: E731 - two uses of one line
+    before: set[int] = set()
+    desk.wait(lambda: before.update({step()} - {None}), lambda _: len(before) >= 4)
     first = onlooker(desk)
     os.kill(first, signal.SIGSTOP)
     desk.wait(lambda: Path(f"/proc/{first}").exists(), lambda there: not there)
-    desk.wait(
-        lambda: desk.json("jobs", "show", job_id)["progress"]["step"], lambda step: step > before[-1]["step"], 240
-    )
+    desk.wait(step, lambda now: now is not None and now > max(before), 240)
     assert onlooker(desk) != first
     desk.run("jobs", "cancel", job_id)
 
 
 def test_a_container_that_prints_much_ends_while_its_agent_is_frozen(desk: Desk, code: Path) -> None:
     text = f"image: {busybox_image()}\ncommand: [sh, -c, \"printf '\\\\r 1%%'; sleep 6; {FLOOD}\"]\n"
-    job_id = submit(desk, code, text)
+    job_id = begun(desk, code, text)
     looks = desk.wait(lambda: onlooker(desk), bool)
     pid = agent(desk)
     container = desk.json("jobs", "show", job_id)["attempts"][-1]["container"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        time.sleep(20)
         with engine_client() as client:
-            state = client.inspect_container(container)["State"]
-        assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+            state = desk.wait(
+                lambda: client.inspect_container(container)["State"], lambda state: state["Status"] == "exited"
+            )
+        assert state["ExitCode"] == 0
         assert Path(f"/proc/{looks}").exists()
     finally:
         os.kill(pid, signal.SIGCONT)

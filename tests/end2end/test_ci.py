@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -34,28 +35,65 @@ def git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(tmp_path / "data")
-    desk.run("settings", "set", "jobs.mount_roots", str(tmp_path))
+@dataclass
+class CiDesk(Desk):
+    """A desk for all tests of this file, each of which sees the runs and the jobs of its own alone."""
+
+    known: frozenset[str] = frozenset()
+
+    def runs(self) -> list[Any]:
+        return [run for run in self.json("ci", "list") if run["id"] not in self.known]
+
+    def jobs(self, *words: str) -> list[Any]:
+        return [job for job in self.json("jobs", "list", *words) if job["id"] not in self.known]
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    desk = Desk(tmp_path_factory.mktemp("desk") / "data")
+    desk.run("settings", "set", "jobs.mount_roots", str(tmp_path_factory.getbasetemp()))
     yield desk
-    for run in desk.json("ci", "list"):
-        desk.run("ci", "cancel", run["id"], check=False)
     desk.stop()
+
+
+@pytest.fixture(scope="module")
+def abandoned(agent: Desk, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
+    """Return a run whose runner was killed, and its job: for a minute that passes while the other tests run, it goes on."""
+    folder = repository(tmp_path_factory.mktemp("left") / "code", shell("train", "sleep 600"), branch="left")
+    desk = CiDesk(agent.folder)
+    runner = begun(desk, folder)
+    job = running_job(desk)
+    runner.kill()
+    runner.wait(240)
+    return desk.runs()[0]["id"], job
+
+
+@pytest.fixture
+def desk(agent: Desk, abandoned: tuple[str, Any]) -> Iterator[CiDesk]:
+    known = {one["id"] for what in ("ci", "jobs") for one in agent.json(what, "list")}
+    desk = CiDesk(agent.folder, known=frozenset(known))
+    yield desk
+    for run in desk.runs():
+        if run["state"] in {"queued", "running"}:
+            desk.run("ci", "cancel", run["id"], check=False)
+    for rule in desk.json("rules", "list"):
+        if rule["name"] == "pushes" or rule["name"].startswith("bell-"):
+            desk.run("rules", "remove", rule["name"])
+    desk.wait(lambda: desk.jobs("--state", "running"), lambda jobs: not jobs)
     with engine_client() as client:
         for image in client.images(filters={"label": "io.mlops-desk.instance"}):
             if any(str(tag).startswith("localhost/mlops-desk-build/e2e-ci") for tag in image["RepoTags"] or ()):
                 client.remove_image(image["Id"], force=True)
 
 
-def repository(folder: Path, *stages: str, head: str = "") -> Path:
-    """Make a repository with a pipeline of these stages, committed on the branch main."""
+def repository(folder: Path, *stages: str, branch: str = "main") -> Path:
+    """Make a repository with a pipeline of these stages, committed on a branch."""
     (folder / "part").mkdir(parents=True)
     (folder / "part" / "weights").write_text("weights\n")
     (folder / "part" / "Dockerfile").write_text(f"FROM {busybox_image()}\nCOPY weights /baked\n")
-    text = f"apiVersion: mlops-desk/v1\nkind: Pipeline\nname: e2e-ci\n{head}stages:\n{''.join(stages)}"
+    text = f"apiVersion: mlops-desk/v1\nkind: Pipeline\nname: e2e-ci\nstages:\n{''.join(stages)}"
     (folder / "mlops-desk.yaml").write_text(text)
-    git(folder, "init", "-q", "-b", "main")
+    git(folder, "init", "-q", "-b", branch)
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "first")
     return folder
@@ -70,17 +108,17 @@ def stages_of(run: Any) -> dict[str, str]:
     return {stage["name"]: stage["state"] for stage in run["stages"]}
 
 
-def begun(desk: Desk, folder: Path, *more: str) -> subprocess.Popen[str]:
+def begun(desk: CiDesk, folder: Path, *more: str) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "mlops_desk", "ci", "run", str(folder), *more]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
                             env=desk.whole_environment())  # fmt: skip
 
 
-def running_job(desk: Desk) -> Any:
-    return desk.wait(lambda: desk.json("jobs", "list", "--state", "running"), lambda jobs: len(jobs) == 1)[0]
+def running_job(desk: CiDesk) -> Any:
+    return desk.wait(lambda: desk.jobs("--state", "running"), lambda jobs: len(jobs) == 1)[0]
 
 
-def looks_now(desk: Desk, like: Path) -> None:
+def looks_now(desk: CiDesk, like: Path) -> None:
     """Have the agent look at repositories at once, not within half a minute: it does so for each new rule."""
     name = f"bell-{time.monotonic_ns()}"
     rule = like.with_name(f"{name}.yaml")
@@ -96,7 +134,28 @@ def containers_of(job: Any) -> list[str]:
         return [one["State"] for one in found]
 
 
-def test_a_commit_is_built_trained_gated_and_told_as_runners_read_it(desk: Desk, tmp_path: Path) -> None:
+def test_a_killed_agent_goes_on_with_the_run_and_its_runner_with_it(desk: CiDesk, tmp_path: Path) -> None:
+    waits = "while [ ! -e /go/{} ]; do sleep 0.2; done; echo over"
+    folder = repository(
+        tmp_path / "code",
+        shell("first", waits.format("now"), "data: [/go]"),
+        shell("second", waits.format("then"), "data: [/go]", "needs: [first]"),
+    )
+    (tmp_path / "go").mkdir()
+    runner = begun(desk, folder, "--data", f"/go={tmp_path / 'go'}")
+    first = running_job(desk)
+    os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
+    running_job(desk)  # as the next agent sees it
+    (tmp_path / "go" / "now").touch()
+    desk.wait(lambda: desk.jobs("--state", "running"), lambda jobs: [job["name"] for job in jobs] == ["e2e-ci/second"])
+    assert desk.json("jobs", "show", first["id"])["state"] == "succeeded"
+    (tmp_path / "go" / "then").touch()
+    assert runner.wait(240) == 0, "it has asked each agent in turn"
+    assert desk.runs()[0]["state"] == "passed"
+    assert len(desk.jobs()) == 2, "no stage was begun twice"
+
+
+def test_a_commit_is_built_trained_gated_and_told_as_runners_read_it(desk: CiDesk, tmp_path: Path) -> None:
     folder = repository(
         tmp_path / "code",
         "  - {name: image, build: {context: part}}\n",
@@ -111,7 +170,7 @@ def test_a_commit_is_built_trained_gated_and_told_as_runners_read_it(desk: Desk,
     desk.environment |= {"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch", "GITHUB_STEP_SUMMARY": str(summary)}
     done = desk.run("ci", "run", str(folder), "--junit", str(tmp_path / "r.xml"), "--markdown", str(tmp_path / "r.md"))
     assert "use | the same" in done.stdout
-    run = desk.json("ci", "show", desk.json("ci", "list")[0]["id"])
+    run = desk.json("ci", "show", desk.runs()[0]["id"])
     assert (run["state"], run["commit"], run["ref"]) == ("passed", git(folder, "rev-parse", "HEAD"), "main")
     wanted = {"image": "passed", "train": "passed", "good": "passed", "use": "passed", "release": "skipped"}
     assert stages_of(run) == wanted
@@ -124,7 +183,7 @@ def test_a_commit_is_built_trained_gated_and_told_as_runners_read_it(desk: Desk,
     assert job["capsule"]["source_sha256"] == run["source_sha256"]
 
 
-def test_what_fails_says_so_by_exit_code_and_report_and_what_needs_it_is_not_run(desk: Desk, tmp_path: Path) -> None:
+def test_what_fails_says_so_by_exit_code_and_report_and_what_needs_it_is_not_run(desk: CiDesk, tmp_path: Path) -> None:
     folder = repository(
         tmp_path / "code",
         shell("train", "echo '::error::]]> <b>\\033[31mred ##[command]'; exit 3"),
@@ -149,7 +208,7 @@ def test_what_fails_says_so_by_exit_code_and_report_and_what_needs_it_is_not_run
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_runner_that_ends_it_gets_its_lease_back(desk: Desk, tmp_path: Path, number: int, code: int) -> None:
+def test_a_runner_that_ends_it_gets_its_lease_back(desk: CiDesk, tmp_path: Path, number: int, code: int) -> None:
     folder = repository(tmp_path / "code", shell("train", "sleep 600"))
     runner = begun(desk, folder)
     job = running_job(desk)
@@ -158,52 +217,27 @@ def test_a_runner_that_ends_it_gets_its_lease_back(desk: Desk, tmp_path: Path, n
     ended = desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda found: found["state"] == "cancelled")
     assert ended["state"] == "cancelled"
     assert "running" not in containers_of(job)
-    assert desk.json("ci", "list")[0]["state"] == "cancelled"
+    assert desk.runs()[0]["state"] == "cancelled"
 
 
-def test_a_killed_agent_goes_on_with_the_run_and_a_killed_runner_ends_it(desk: Desk, tmp_path: Path) -> None:
-    folder = repository(
-        tmp_path / "code",
-        shell("first", "while [ ! -e /go/now ]; do sleep 0.2; done; echo over", "data: [/go]"),
-        shell("second", "sleep 600", "needs: [first]"),
-    )
-    (tmp_path / "go").mkdir()
-    runner = begun(desk, folder, "--data", f"/go={tmp_path / 'go'}")
-    first = running_job(desk)
-    os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
-    running_job(desk)  # as the next agent sees it
-    (tmp_path / "go" / "now").touch()
-    second = desk.wait(
-        lambda: desk.json("jobs", "list", "--state", "running"),
-        lambda jobs: [job["name"] for job in jobs] == ["e2e-ci/second"],
-    )[0]
-    assert desk.json("jobs", "show", first["id"])["state"] == "succeeded"
-    assert len(desk.json("jobs", "list")) == 2, "no stage was begun twice"
-    runner.kill()
-    runner.wait(240)
-    run = desk.wait(lambda: desk.json("ci", "list")[0], lambda found: found["state"] == "cancelled")
-    assert "gone" in run["text"]
-    desk.wait(lambda: containers_of(second), lambda states: "running" not in states)
-
-
-def test_two_runs_of_one_branch_follow_one_another(desk: Desk, tmp_path: Path) -> None:
+def test_two_runs_of_one_branch_follow_one_another(desk: CiDesk, tmp_path: Path) -> None:
     folder = repository(tmp_path / "code", shell("train", "while [ ! -e /go/now ]; do sleep 0.2; done", "data: [/go]"))
     (tmp_path / "go").mkdir()
     words = ("ci", "run", str(folder), "--detach", "--data", f"/go={tmp_path / 'go'}")
     one, two = desk.json(*words), desk.json(*words)
     running_job(desk)
-    assert [run["state"] for run in desk.json("ci", "list")] == ["queued", "running"]
+    assert [run["state"] for run in desk.runs()] == ["queued", "running"]
     (tmp_path / "go" / "now").touch()
     for run in (one, two):
         desk.wait(lambda run=run: desk.json("ci", "show", run["id"])["state"], lambda state: state == "passed")
-    jobs = desk.json("jobs", "list")
+    jobs = desk.jobs()
     assert len(jobs) == 2
     assert jobs[0]["started_at"] >= jobs[1]["ended_at"], "the second began when the first was over"
     bad = desk.run("ci", "run", str(folder), check=False)
     assert (bad.returncode, "wants data at /go" in bad.stderr) == (1, True)
 
 
-def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: Desk, tmp_path: Path) -> None:
+def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: CiDesk, tmp_path: Path) -> None:
     folder = repository(tmp_path / "code", shell("train", "cat part/weights; echo of $MLD_CI_REF"))
     bare = tmp_path / "code.git"
     git(tmp_path, "init", "-q", "--bare", str(bare))
@@ -221,7 +255,7 @@ def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: Desk, tmp_
     with contextlib.closing(sqlite3.connect(database, uri=True)) as state:  # what is there is seen once, by and by
         looked = "SELECT count(*) FROM rule_sights WHERE key LIKE '%_/0'"
         desk.wait(lambda: state.execute(looked).fetchone()[0], lambda count: count == 1)
-    assert desk.json("ci", "list") == [], "what was there when the rule was made is no push"
+    assert desk.runs() == [], "what was there when the rule was made is no push"
     (folder / "part" / "weights").write_text("newer\n")
     git(folder, "commit", "-q", "-a", "-m", "second")
     git(folder, "tag", "v1")
@@ -229,7 +263,7 @@ def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: Desk, tmp_
     commit = git(folder, "rev-parse", "HEAD")
     looks_now(desk, rule)
     runs = desk.wait(
-        lambda: desk.json("ci", "list"),
+        desk.runs,
         lambda found: len(found) == 2 and all(run["state"] in {"passed", "failed"} for run in found),
     )
     assert {(run["ref"], run["commit"], run["state"]) for run in runs} == {
@@ -242,6 +276,13 @@ def test_a_push_and_a_tag_run_the_pipeline_of_their_commit_once(desk: Desk, tmp_
     git(folder, "tag", "w1")
     git(folder, "push", "-q", str(bare), "v1", "w1")
     looks_now(desk, rule)
-    refs = desk.wait(lambda: [run["ref"] for run in desk.json("ci", "list")], lambda found: "w1" in found)
+    refs = desk.wait(lambda: [run["ref"] for run in desk.runs()], lambda found: "w1" in found)
     assert sorted(refs) == ["main", "v1", "w1"], "the same tag at the same commit runs once"
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_whose_runner_was_killed_ends(agent: Desk, abandoned: tuple[str, Any]) -> None:
+    run_id, job = abandoned
+    run = agent.wait(lambda: agent.json("ci", "show", run_id), lambda found: found["state"] != "running")
+    assert (run["state"], "gone" in run["text"]) == ("cancelled", True)
+    agent.wait(lambda: containers_of(job), lambda states: "running" not in states)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.loop import Loop
+from mlops_desk.governance.data.catalogue import DataSighting, KnownData
 from mlops_desk.governance.data.desk_files import desk_files
-from mlops_desk.governance.data.redacting import RedactionHouse
-from mlops_desk.governance.data.retaining import RetentionHouse
+from mlops_desk.governance.data.redaction import RedactionHouse
+from mlops_desk.governance.data.retention import RetentionHouse
 from mlops_desk.governance.data.service import DataHouse, DataService
-from mlops_desk.governance.data.sighting import DataSighting, KnownData
-from mlops_desk.records.data.catalogue import DataKind, DataPlace
-from mlops_desk.storage.request_log.layout import hour_folder
-from mlops_desk.storage.state import State
+from mlops_desk.governance.records.data.catalogue import DataKind, DataPlace
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.layout import hour_folder
+from mlops_desk.kit.storage.state import State
 from tests.end2end.desk import Desk
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 from tests.end2end.registry_populate import populate

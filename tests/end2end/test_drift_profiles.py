@@ -1,6 +1,6 @@
 """Reference profiles in real registries: a folder of runs, a store, the desk's own server and somebody's server, one suite.
 
-The double is held to the same by ``tests/unit/desk/drift/test_published.py`` and ``test_registry_client.py``.
+The double is held to the same by ``tests/unit/drift/test_registry_profiles.py`` and ``test_registry_client.py``.
 """
 
 import json
@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.desk.drift.published import PublishedParts, PublishedProfiles, place_of
-from mlops_desk.drift.profile.form import to_bytes
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.registry.artifacts.shelf import FileShelf
+from mlops_desk.drift.profile.file_format import to_bytes
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.registry_profiles import PublishedParts, PublishedProfiles, place_of
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.registry.artifacts.artifact_worker import FileShelf
 from mlops_desk.registry.default_registry import OWN, Default
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate
 from tests.end2end.test_registry_rest import server  # noqa: F401 - a fixture
-from tests.unit.desk.drift.test_published import reference_profile
+from tests.unit.drift.test_registry_profiles import reference_profile
 
 pytestmark = [pytest.mark.end2end]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec, Engine, Obstacle
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from tests.engine_suite import LABEL, SAYS, WAITS, EngineSuite, ended
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image, engine_client
@@ -373,7 +373,7 @@ def test_a_user_without_rights_is_told_what_to_do(gpu_engine: PrivateEngine, tmp
     script = f"""
 import os, json
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.base.errors import DeskError
+from mlops_desk.kit.base.errors import DeskError
 import docker
 os.setgroups([]); os.setgid(4321); os.setuid(4321)
 try:

@@ -99,11 +99,11 @@ _ENDS_ON_A_FULL_DISK = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from mlops_desk.base.disk.reserve import Reserve
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.storage.database import DiskFull
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.disk.reserve import Reserve
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.kit.storage.database import DiskFull
+from mlops_desk.kit.storage.state import State
 from tests.end2end.chamber import fill
 
 folder = Path(sys.argv[1])

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.api.client import Client, connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.kit.api.client import Client, connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.base.errors import Unavailable
 from tests.end2end.desk import Desk
 
 pytestmark = pytest.mark.end2end

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.leases.folders import ENVIRONMENT, LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.leases.letters.waiting_desk import WaitingDesk
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import ENVIRONMENT, LeaseFolders
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.gpus.leases.shared_mailbox.queue_service import WaitingDesk
 from tests.gpu_engine import PrivateEngine, cdi_engine, gpu_engine  # noqa: F401 - the fixtures
 from tests.images import busybox_image
 

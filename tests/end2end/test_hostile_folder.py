@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {"mlops_desk", "mlops_desk_resources", "tests", "sitecustomize", "usercustomize"}
 HOOK = "#!/bin/sh\necho git >> {said}\n"
 MODULES = (
-    *("mlops_desk.telemetry.collector", "mlops_desk.serving.gateway.process", "mlops_desk.registry.server.process"),
+    *(
+        "mlops_desk.machine.telemetry.collector",
+        "mlops_desk.serving.gateway.process",
+        "mlops_desk.registry.server.process",
+    ),
     *("mlops_desk.registry.mlflow.worker", "mlops_desk.registry.mirror.process", "mlops_desk.drift.worker"),
 )
 
@@ -127,7 +131,7 @@ def test_no_verb_runs_code_of_the_folder_in_which_one_stands(hostile, environmen
 
 
 def test_no_process_of_ours_runs_code_of_the_folder_in_which_one_stands(hostile, environment, tmp_path) -> None:
-    from mlops_desk.base.process import python_command
+    from mlops_desk.kit.base.process import python_command
 
     for module in MODULES:
         run(hostile, python_command(module, "--no-such-option"), environment)

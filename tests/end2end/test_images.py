@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from mlops_desk.base.errors import TimedOut
 from mlops_desk.engines.docker.engine import DockerEngine
+from mlops_desk.kit.base.errors import TimedOut
 from tests.end2end.desk import Desk
 from tests.image_registry import ImageRegistry, image_registry
 from tests.images import busybox_image, engine_client
@@ -336,23 +336,30 @@ def test_buildkit_builds_what_the_classic_builder_can_not(desk: ImagesDesk, tmp_
     desk.run("images", "remove", "mld-images/modern:1")
 
 
-@pytest.mark.parametrize("broken", ["sleep 1000", "yes", "head -c 10000000000 /dev/zero"])
-def test_a_broken_docker_on_the_path_stops_no_build(tmp_path: Path, broken: str) -> None:
-    place = tmp_path / "bin"
+@pytest.fixture(scope="module")
+def misled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImagesDesk]:
+    """A desk on whose PATH docker is a program that does what its neighbour ``does`` says."""
+    root = tmp_path_factory.mktemp("misled")
+    place = root / "bin"
     place.mkdir()
-    (place / "docker").write_text(f"#!/bin/sh\nexec {broken}\n")
+    (place / "docker").write_text(f"#!/bin/sh\n. {place}/does\n")
     (place / "docker").chmod(0o755)
-    desk = ImagesDesk(tmp_path / "data", {"PATH": f"{place}:{os.environ['PATH']}"})
-    try:
-        desk.run("settings", "set", "jobs.mount_roots", str(tmp_path))
-        folder = context(tmp_path / "plain", "LABEL io.mlops-desk.test=1", "RUN echo built")
-        desk.run("images", "build", str(folder), "-t", "mld-images/plain:1")
-        (task,) = desk.tasks()
-        assert (task["builder"], task["state"]) == ("classic", "done")
-        assert "classic builder" in desk.run("images", "logs", task["id"]).stdout
-        desk.run("images", "remove", "mld-images/plain:1")
-    finally:
-        desk.stop()
+    desk = ImagesDesk(root / "data", {"PATH": f"{place}:{os.environ['PATH']}"})
+    desk.run("settings", "set", "jobs.mount_roots", str(tmp_path_factory.getbasetemp()))
+    yield desk
+    desk.stop()
+
+
+@pytest.mark.parametrize("broken", ["sleep 1000", "yes", "head -c 10000000000 /dev/zero"])
+def test_a_broken_docker_on_the_path_stops_no_build(misled: ImagesDesk, tmp_path: Path, broken: str) -> None:
+    (misled.folder.parent / "bin" / "does").write_text(f"exec {broken}\n")
+    misled.known = frozenset(task["id"] for task in misled.all_tasks())
+    folder = context(tmp_path / "plain", "LABEL io.mlops-desk.test=1", "RUN echo built")
+    misled.run("images", "build", str(folder), "-t", "mld-images/plain:1")
+    (task,) = misled.tasks()
+    assert (task["builder"], task["state"]) == ("classic", "done")
+    assert "classic builder" in misled.run("images", "logs", task["id"]).stdout
+    misled.run("images", "remove", "mld-images/plain:1")
 
 
 def test_what_one_desk_has_queued_another_leaves_alone_and_both_may_pull_at_once(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.storage.secrets import SecretStore
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.kit.storage.secrets import SecretStore
 from tests.end2end.jobs_desk import HEAD, TOKEN, Workshop, as_uid, killed_agent
 from tests.images import bare_image, busybox_image, engine_client
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.jobs.job import JobState
+from mlops_desk.jobs.records.job import JobState
 from tests.end2end.jobs_desk import HEAD, Workshop, killed_agent
 from tests.gpu_engine import gpu_engine, private_engine  # noqa: F401 - the fixture
 from tests.images import busybox_image, engine_client

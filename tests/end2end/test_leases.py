@@ -15,10 +15,10 @@ import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.gpu import Gpu, GpuState
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.machine.records.gpu import Gpu, GpuState
 from tests.engine_suite import WAITS
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image

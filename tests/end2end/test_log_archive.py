@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.loop import Loop
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
-from mlops_desk.runtimes.runtime import Phase
+from mlops_desk.jobs.runtimes.local.runtime import LocalRuntime, Policy
+from mlops_desk.jobs.runtimes.runtime import Phase
+from mlops_desk.kit.base.loop import Loop
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image
 from tests.runtime_suite import FreeGpus, Placing, RuntimeSuite, begun, seen_as

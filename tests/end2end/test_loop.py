@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.serving.asking.aside import LABEL as ASIDE
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.serving.test_requests import LABEL as ASIDE
 from tests.end2end.desk import Desk
 from tests.end2end.loop_scene import (
     WINDOW,

@@ -14,7 +14,7 @@ import pytest
 
 from mlops_desk.jobs.templates import build_folder
 from tests.end2end.desk import Desk
-from tests.end2end.loop_scene import agent, cells, evidence, settled, steps, trained
+from tests.end2end.loop_scene import Story, agent, cells, evidence, settled, steps, trained
 from tests.images import busybox_image
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
@@ -48,6 +48,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory, serving: dict[str, str]) -> I
         yield desk
 
 
+@pytest.fixture(scope="module")
+def champion(desk: Desk, tmp_path_factory: pytest.TempPathFactory, training_image: str) -> Story:
+    """A story whose model of last year is version 1, and champion, for all tests of this file."""
+    story, folder = cells("cells", "linear", 8.0), tmp_path_factory.mktemp("champion")
+    story.lay(folder)
+    trained(desk, folder, story, training_image)
+    return story
+
+
 def kept(desk: Desk, folder: Path, name: str, image: str, command: str, more: str = "") -> None:
     """Keep a maker as a template, and a rule that asks for its rows."""
     maker, rule = folder / f"{name}.yaml", folder / f"{name}.rule.yaml"
@@ -64,12 +73,10 @@ def retrained(desk: Desk, name: str) -> dict[str, Any]:
 
 
 def test_made_rows_are_judged_and_learned_from_and_nothing_is_scored_on_them(
-    desk: Desk, tmp_path: Path, training_image: str
+    desk: Desk, tmp_path: Path, champion: Story, training_image: str
 ) -> None:
-    story = cells("cells", "linear", 8.0)
-    story.lay(tmp_path)
+    champion.lay(tmp_path)
     real = (tmp_path / "new" / "train.csv").read_bytes()
-    trained(desk, tmp_path, story, training_image)
     source = f"source: {{folder: {build_folder()}/synthetic-copula}}\n"
     kept(desk, tmp_path, "alike", training_image, "[python3, synthesize.py]", source)
     run = retrained(desk, "alike")
@@ -118,8 +125,8 @@ def test_made_rows_are_judged_and_learned_from_and_nothing_is_scored_on_them(
     desk.run("approvals", "reject", run["id"])
 
 
-def test_a_maker_that_copies_is_stopped_before_anything_is_trained(desk: Desk, tmp_path: Path) -> None:
-    cells("cells", "linear", 8.0).lay(tmp_path)
+def test_a_maker_that_copies_is_stopped_before_anything_is_trained(desk: Desk, tmp_path: Path, champion: Story) -> None:
+    champion.lay(tmp_path)
     kept(desk, tmp_path, "copies", busybox_image(), "[sh, -c, 'head -n 200 /in/rows.csv > /out/rows.csv']")
     before = len(desk.json("jobs", "list"))
     run = retrained(desk, "copies")
@@ -129,15 +136,10 @@ def test_a_maker_that_copies_is_stopped_before_anything_is_trained(desk: Desk, t
     assert len(desk.json("jobs", "list")) == before + 1, "the maker alone"
 
 
-def test_a_learning_curve_says_what_more_rows_would_bring_and_leaves_no_version(
-    desk: Desk, tmp_path: Path, training_image: str
-) -> None:
-    story = cells("grown", "linear", 8.0)
-    story.lay(tmp_path)
-    trained(desk, tmp_path, story, training_image)
-    before = [one["version"] for one in desk.json("models", "versions", "grown")]
+def test_a_learning_curve_says_what_more_rows_would_bring_and_leaves_no_version(desk: Desk, champion: Story) -> None:
+    before = [one["version"] for one in desk.json("models", "versions", champion.model)]
     words = ("--shares", "25,50,75,100", "--repeats", "1", "--label", "benign")
-    begun = desk.json("pipelines", "learning-curve", "grown/1", *words)
+    begun = desk.json("pipelines", "learning-curve", f"{champion.model}/1", *words)
     assert [one["rows"] for one in begun["points"]] == [42, 83, 124, 166]
     show = lambda: desk.json("pipelines", "curve", begun["id"][:8])  # noqa: E731 - two uses of one line
     desk.wait(show, lambda one: one["points"][1]["state"] == "training")
@@ -147,7 +149,7 @@ def test_a_learning_curve_says_what_more_rows_would_bring_and_leaves_no_version(
     assert all(0.8 < one["value"]["value"] <= 1.0 for one in curve["points"])
     assert curve["fit"]["is_known"]
     assert curve["fit"]["sentence"].startswith("Twice as many rows (332) would make accuracy about ")
-    assert [one["version"] for one in desk.json("models", "versions", "grown")] == before
+    assert [one["version"] for one in desk.json("models", "versions", champion.model)] == before
     jobs = [one for one in desk.json("jobs", "list") if any(p["job_id"] == one["id"] for p in curve["points"])]
     assert len(jobs) == 4, "none of them twice, also after the kill"
     assert {one["path"] for one in desk.json("runs", "artifacts", curve["run_id"], "learning_curve")} == {

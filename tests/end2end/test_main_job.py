@@ -158,3 +158,48 @@ def test_what_outlives_the_agent_is_found_again(desk: Desk) -> None:
     assert after["url"] == before["url"]
     assert after["replicas"][0]["container"] == before["replicas"][0]["container"]
     assert [job["state"] for job in desk.json("jobs", "list")] == ["succeeded", "succeeded"]
+
+
+def test_a_retraining_whose_job_was_cancelled_is_tried_again_and_begins_nothing_while_it_is_paused(
+    desk: Desk, place: Path
+) -> None:
+    def refused(said: str, verb: str) -> None:
+        done = desk.run("pipelines", verb, run_id, check=False)
+        assert (done.returncode, said in done.stderr) == (1, True), (done.stdout, done.stderr)
+
+    def show() -> dict[str, Any]:
+        return desk.json("pipelines", "show", run_id)  # type: ignore[no-any-return]  # JSON
+
+    def states() -> dict[str, str]:
+        return {step["name"]: step["state"] for step in show()["steps"]}
+
+    (place / "newer").mkdir()
+    rows = (place / "fresh" / "iris.csv").read_text().splitlines(keepends=True)
+    (place / "newer" / "iris.csv").write_text("".join(rows[:-1]))  # what was trained on before is not trained on again
+    fired = desk.json("rules", "fire", "keep-fresh", "--data", f"/data={place / 'newer'}")
+    run_id, first = fired["id"], fired["job_id"]
+    refused("is not paused", "resume")
+    refused("can't be tried again: it is running", "retry")
+    desk.json("jobs", "cancel", first)
+    failed = desk.wait(show, lambda run: run["state"] != "running")
+    assert (failed["state"], failed["challenger_version"]) == ("failed", None)
+    before = states()
+    assert (before["freeze"], before["train"], before["evaluate"]) == ("done", "failed", "waiting")
+    refused("is over: failed", "pause")
+
+    desk.json("pipelines", "retry", run_id)
+    again = desk.wait(show, lambda run: run["job_id"] not in {None, first})["job_id"]
+    assert desk.json("pipelines", "pause", run_id)["state"] == "paused"
+    done = finished(desk, again)
+    assert done["state"] == "succeeded", "a training that runs goes on"
+    desk.json("agent", "stop")
+    held = show()
+    assert (held["state"], states()["evaluate"], held["comparison"]) == ("paused", "waiting", None)
+    assert states()["freeze"] == "done", "what went well is not done again"
+
+    desk.json("pipelines", "resume", run_id)
+    settled = desk.wait(show, lambda run: run["state"] not in {"running", "paused"})
+    assert settled["state"] in {"waiting_for_approval", "not_better"}, settled["text"]
+    assert (settled["tries"], settled["job_id"], settled["comparison"]["rows"]) == (2, again, 150)
+    refused("is not paused", "resume")
+    assert [job["id"] for job in desk.json("jobs", "list")[:2]] == [again, first], "nothing was trained once more"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, TimedOut, Unavailable
-from mlops_desk.records.model import Run
-from mlops_desk.records.registry.run_window import RunWindow
+from mlops_desk.kit.base.errors import DeskError, NotFound, TimedOut, Unavailable
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
+from mlops_desk.registry.records.model import Run
+from mlops_desk.registry.records.run_window import RunWindow
 from tests.end2end.registry_populate import populate
 from tests.mirror_world import World
 from tests.registry_stores import small_store

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.registry.mirror.link import MirrorLink
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.mirror.process_handle import MirrorLink
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from tests.mirror_world import World
 from tests.registry_stores import runs_of_store_a, small_store

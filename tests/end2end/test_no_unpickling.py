@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_desk.api.client import connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.kit.api.client import connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.base.disk.paths import DataFolder
 from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.log_traps import MODEL
@@ -33,9 +33,9 @@ ALLOWED = {
     # types.coroutine, which marks a generator of a library as one that can be awaited, makes a copy of its code.
     ("", "code.__new__", "", "types"),
     # scikit-learn's forests, which weigh parameters, bring along what others pickle with; nothing is read by it.
-    ("mlops_desk.registry.comparing.importance_worker", "import", "joblib", "sklearn.utils.validation"),
+    ("mlops_desk.registry.comparison.importance_worker", "import", "joblib", "sklearn.utils.validation"),
     (
-        "mlops_desk.registry.comparing.importance_worker", "import", "cloudpickle",
+        "mlops_desk.registry.comparison.importance_worker", "import", "cloudpickle",
         "joblib.externals.loky.backend.reduction",
     ),
 }  # fmt: skip
@@ -158,9 +158,9 @@ def in_the_window(world: World) -> list[str]:
 
 PROCESSES = (
     "mlops_desk agent", "mlops_desk models list", "mlops_desk registry import", "window_files.py",
-    "mlops_desk.telemetry.collector", "mlops_desk.registry.mirror.process", "mlops_desk.registry.mlflow.worker",
-    "mlops_desk.registry.artifacts.worker", "mlops_desk.registry.modelfiles.worker",
-    "mlops_desk.registry.modelfiles.glance_worker", "mlops_desk.registry.comparing.importance_worker",
+    "mlops_desk.machine.telemetry.collector", "mlops_desk.registry.mirror.process", "mlops_desk.registry.mlflow.worker",
+    "mlops_desk.registry.artifacts.worker", "mlops_desk.registry.model_files.worker",
+    "mlops_desk.registry.model_files.glance_worker", "mlops_desk.registry.comparison.importance_worker",
     "mlops_desk.registry.server.process", "mlops_desk.registry.doctor.worker",
 )  # fmt: skip
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, TimedOut, Unavailable
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.errors import DeskError, TimedOut, Unavailable
 from tests.engine_suite import EngineSuite, ended
-from tests.images import busybox_image
+from tests.images import busybox_image, engine_client
 from tests.podman_engine import PrivatePodman
 
 pytestmark = [pytest.mark.engine, pytest.mark.end2end]
@@ -129,6 +129,19 @@ def test_containers_outlive_the_service_and_their_ends_are_known(
     assert ended(engine, name).exit_code == 7
     assert list(engine.logs(name)) == ["up"]
     assert engine.incarnation() == before is not None
+
+
+def test_a_container_is_alone_on_a_network_that_goes_with_it(
+    engine: DockerEngine, podman: PrivatePodman, image: str, name: str
+) -> None:
+    """That it reaches no other is tried without root, where no rule of another engine is in the way."""
+    engine.create(shell(name, image, "sleep 60"))
+    engine.start(name)
+    with engine_client(podman.address) as client:
+        (network,) = client.inspect_container(name)["NetworkSettings"]["Networks"]
+        assert [one["Name"] for one in client.inspect_network(network)["Containers"].values()] == [name]
+        engine.remove(name)
+        assert network not in [one["Name"] for one in client.networks()]
 
 
 def test_a_frozen_service_times_out(podman: PrivatePodman, image: str, name: str) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.engines.images import BuildOrder
+from mlops_desk.engines.image_store import BuildOrder
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.engines.logins.private_images import PrivateImages
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
-from mlops_desk.runtimes.runtime import NotStarted, Obstructed
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.runtimes.local.runtime import LocalRuntime, Policy
+from mlops_desk.jobs.runtimes.runtime import NotStarted, Obstructed
+from mlops_desk.kit.base.errors import NotFound, Refused
 from tests.registry_double import RegistryDouble
 from tests.runtime_suite import FreeGpus
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.records.registry.lineage import LineageKind
-from mlops_desk.registry.artifacts.shelf import FileShelf
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.registry.artifacts.artifact_worker import FileShelf
 from mlops_desk.registry.default_registry import Default
-from mlops_desk.registry.lineage.gathering import LineageDesk
+from mlops_desk.registry.lineage.graph_sources import LineageDesk
+from mlops_desk.registry.records.lineage import LineageKind
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.scoring import scoring

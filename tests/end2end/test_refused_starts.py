@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import DeskError
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import EngineRefused
-from mlops_desk.runtimes.starting.telling import start_failure
+from mlops_desk.jobs.runtimes.start_failures import start_failure
+from mlops_desk.kit.base.errors import DeskError
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image
 from tests.podman_engine import PrivatePodman

@@ -6,11 +6,11 @@ import sqlite3
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.records.model import DatasetInput, Run
+from mlops_desk.kit.base.errors import Invalid, NotFound
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.mirror.mirrored import MirroredRegistry
-from mlops_desk.registry.mlflow.paging import RunsAsked
+from mlops_desk.registry.mirror.mirror_registry import MirroredRegistry
+from mlops_desk.registry.mlflow.pagination import RunsAsked
+from mlops_desk.registry.records.model import DatasetInput, Run
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate

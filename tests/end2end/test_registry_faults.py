@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.registry.mlflow.workers import Workers
 from tests.end2end.registry_populate import populate
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.kit.base.errors import Invalid
 from mlops_desk.registry.mirror.mirror import Mirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
-from mlops_desk.registry.reading.opening import open_reader
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.reader_factory import open_reader
+from mlops_desk.registry.readers.source import RegistrySource
 from tests.postgres_server import postgres_server
 from tests.registry_oracle import Oracle
 from tests.registry_queries import Queries

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused
 from mlops_desk.registry.foreign.imports import RunImports
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.trackers.folders import recognise
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.trackers.trackers import recognise
 from tests.end2end.desk import Desk
 from tests.foreign_runs import EventFile, trackio_points, trackio_project, wandb_run
 

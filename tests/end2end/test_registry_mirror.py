@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, TimedOut, Unavailable
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.registry.mirror.protocol import WindowAsked
 from tests.mirror_world import World
 from tests.registry_stores import small_store

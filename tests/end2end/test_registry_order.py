@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError
 from mlops_desk.registry.fake import in_order
-from mlops_desk.registry.mirror.mirrored import MirroredRegistry
+from mlops_desk.registry.mirror.mirror_registry import MirroredRegistry
 from mlops_desk.registry.mlflow.order import parse_sorts
-from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage
+from mlops_desk.registry.mlflow.pagination import RunsAsked, RunsPage
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.server.keeper import TrackingServer
 from tests.end2end.registry_populate import populate

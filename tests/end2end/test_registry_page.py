@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.registry.page import PageVisit
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.registry.mlflow_page import PageOpener
+from mlops_desk.registry.records.page import PageVisit
 from mlops_desk.registry.server.tickets import Grant
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.registry.visiting import PageOpener
 
 
 class House:

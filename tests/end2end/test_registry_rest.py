@@ -13,15 +13,15 @@ import httpx
 import numpy as np
 import pytest
 
-from mlops_desk.records.registry.tracker import TrackerKind
 from mlops_desk.registry.default_registry import Default
-from mlops_desk.registry.lineage.gathering import LineageDesk
+from mlops_desk.registry.lineage.graph_sources import LineageDesk
 from mlops_desk.registry.mirror.client import ChildMirror
-from mlops_desk.registry.mirror.mirrored import MirroredRegistry
+from mlops_desk.registry.mirror.mirror_registry import MirroredRegistry
 from mlops_desk.registry.mirror.mirrors import Mirrors
 from mlops_desk.registry.mlflow import origins
-from mlops_desk.registry.reading.batch import NO_TIME, RunBatch
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.batch import NO_TIME, RunBatch
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 from mlops_desk.registry.rest.reader import RestReader
 from tests.free_port import free_port
 

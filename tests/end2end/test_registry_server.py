@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.event import RegistryChanged
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.machine.records.event import RegistryChanged
 from mlops_desk.registry.models import ModelsService
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.runs import RunsService
@@ -282,7 +282,7 @@ def test_a_process_that_only_has_its_pid_is_left_alone(tmp_path):
     later = TrackingServer(tmp_path / "own", tmp_path / "log", lambda: None, lambda _: None)
     later.ledger.make()
     with subprocess.Popen(["sleep", "600"]) as other:
-        from mlops_desk.base.process import boot_id
+        from mlops_desk.kit.base.process import boot_id
         from mlops_desk.registry.server.files import Entry
 
         later.ledger.write(Entry("running", other.pid, 12345, boot_id(), 5000, ("127.0.0.1",)))

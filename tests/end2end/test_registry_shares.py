@@ -9,8 +9,7 @@ import threading
 
 import pytest
 
-from mlops_desk.registry.server.logged.refusals import LogRefusals
-from mlops_desk.registry.server.logged.stored import ROW_BYTES, StoredAmounts
+from mlops_desk.registry.server.quotas import ROW_BYTES, LogRefusals, StoredAmounts
 from mlops_desk.registry.server.tickets import Grant, Tickets
 from tests.end2end.test_registry_walls import GUARD, Served
 

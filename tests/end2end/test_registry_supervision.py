@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import start_ticks
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.process import start_ticks
 from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.server.tickets import Grant, Tickets

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.process import start_detached
+from mlops_desk.kit.base.process import start_detached
 from mlops_desk.registry.server.files import ServerFiles, end_process
 from mlops_desk.registry.server.landlock import abi
 from mlops_desk.registry.server.tickets import Grant, Tickets
@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.end2end]
 # The server with the guard's and the store's own refusals taken away: what is left is the wall.
 NO_GUARD = """
 import sys
-from mlops_desk.registry.server import artifacts, sources, permits
-sources.Sources.refusal = lambda *_: None
-permits.Permits.refusal = lambda *_: None
+from mlops_desk.registry.server import artifacts, guard, permissions
+guard.Sources.refusal = lambda *_: None
+permissions.Permits.refusal = lambda *_: None
 artifacts.keep_to = lambda folder: None
 from mlops_desk.registry.server.process import main
 sys.exit(main())

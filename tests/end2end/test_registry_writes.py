@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused
 from tests.end2end.registry_populate import populate
 from tests.end2end.test_alias_history import RUNS, VERSIONS, Agent
 
@@ -152,7 +152,7 @@ def test_runs_are_compared_as_mlflow_has_them(agent, store):
 
 
 def test_a_curve_keeps_its_extremes_and_says_what_is_no_number(agent, store):
-    from mlops_desk.base import wire
+    from mlops_desk.kit.base import wire
 
     uri, ids = store
     whole = wire.to_builtins(agent.runs.curves(ids["new"], "steps", uri))

@@ -10,8 +10,8 @@ import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerFacts, ContainerSpec
-from mlops_desk.records.jobs.spec import Mount
-from tests.engine_suite import ended
+from mlops_desk.jobs.records.spec import Mount
+from tests.engine_suite import assert_kept_apart, ended
 from tests.images import busybox_image
 from tests.rootless_podman import UID, RootlessPodman
 
@@ -95,3 +95,8 @@ def test_one_that_is_stopped_has_its_grace_and_is_found_by_its_label(
     engine.stop(name, 10)
     assert ended(engine, name).exit_code == 3
     assert list(engine.logs(name)) == ["ready", "saved"]
+
+
+def test_no_container_reaches_another(engine: DockerEngine, rootless_podman: RootlessPodman, name: str) -> None:
+    assert engine.info().keeps_apart
+    assert_kept_apart(engine, busybox_image(rootless_podman.address), name)

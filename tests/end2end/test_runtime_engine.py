@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
+from mlops_desk.jobs.records.job import Attempt, Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec, Resources
 from mlops_desk.jobs.run.outcome import Ending, judge
-from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec, Resources
-from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
-from mlops_desk.runtimes.runtime import Obstructed, Phase
+from mlops_desk.jobs.runtimes.local.runtime import LocalRuntime, Policy
+from mlops_desk.jobs.runtimes.runtime import Obstructed, Phase
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image
 from tests.podman_engine import PrivatePodman

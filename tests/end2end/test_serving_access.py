@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Refused, TimedOut
-from mlops_desk.records.event import EndpointChanged
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Refused, TimedOut
+from mlops_desk.machine.records.event import EndpointChanged
+from mlops_desk.serving.records.endpoint import Endpoint
 from tests.end2end.endpoint_house import BODY, House, open_house
 from tests.permission import ask_as
 

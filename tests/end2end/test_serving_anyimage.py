@@ -9,16 +9,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import plan
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import NotingService, bearer
 from tests.images import engine_client, python_image
 
@@ -96,7 +96,7 @@ class House:
 
     def containers(self) -> list[str]:
         with engine_client() as client:
-            labels = {"label": [f"{plan.LABEL_INSTANCE}={self.folder.instance}"]}
+            labels = {"label": [f"{deploy_options.LABEL_INSTANCE}={self.folder.instance}"]}
             return sorted(one["Names"][0].lstrip("/") for one in client.containers(all=True, filters=labels))
 
     def end(self) -> None:
@@ -157,7 +157,7 @@ def test_it_has_no_network_no_mount_and_no_token(house: House, endpoint: Endpoin
     assert "mlops-desk" not in looked["folders"]
     relay = endpoint.replicas[0].container
     with engine_client() as client:
-        inside, way_in = client.inspect_container(plan.beside(relay)), client.inspect_container(relay)
+        inside, way_in = client.inspect_container(deploy_options.beside(relay)), client.inspect_container(relay)
     assert inside["Mounts"] == []
     assert inside["HostConfig"]["ReadonlyRootfs"]
     assert inside["HostConfig"]["CapDrop"] == ["ALL"]
@@ -172,7 +172,7 @@ def test_whichever_of_the_two_dies_both_are_started_again(house: House, endpoint
     relay = endpoint.replicas[0].container
     with engine_client() as client:
         before = client.inspect_container(relay)["Id"]
-    house.engine.kill(relay if victim == "relay" else plan.beside(relay), "KILL")
+    house.engine.kill(relay if victim == "relay" else deploy_options.beside(relay), "KILL")
     deadline = time.monotonic() + 240
     while True:
         house.service._watch.look()
@@ -183,7 +183,7 @@ def test_whichever_of_the_two_dies_both_are_started_again(house: House, endpoint
         time.sleep(0.5)
     assert house.service._switchboard.bring_in(), "the gateway looks for new routes twice a second"
     assert post(endpoint, "/v1/x", {"a": 1}).json()["said"] == {"a": 1}
-    assert house.containers() == sorted([relay, plan.beside(relay)])
+    assert house.containers() == sorted([relay, deploy_options.beside(relay)])
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.records.jobs.spec import Mount
-from mlops_desk.serving.gateway.outbound.asking import ask_at_once
+from mlops_desk.jobs.records.spec import Mount
 from mlops_desk.serving.gateway.outbound.question import Question
-from mlops_desk.serving.handover import COMMAND, Handover
+from mlops_desk.serving.gateway.outbound.sync_request import ask_at_once
 from mlops_desk.serving.probe import health
+from mlops_desk.serving.socket_handover import COMMAND, Handover
 from tests import endings
 from tests.end2end import image_kinds
 from tests.end2end.desk import PATIENCE_SECONDS

@@ -17,13 +17,13 @@ import duckdb
 import httpx
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.event import EndpointChanged, EndpointRemoved, Notice
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import plan
-from mlops_desk.serving.gateway.gatekeeper import read_state
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.machine.records.event import EndpointChanged, EndpointRemoved, Notice
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.gateway.process_control import read_state
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import House, ask, open_house
 from tests.permission import ask_as
 from tests.serving_upstream import upstream
@@ -183,11 +183,11 @@ def as_an_older_agent_left_it(house: House, number: int) -> None:
     container = endpoint.replicas[0].container
     spec = house.engine._containers[container].spec
     house.engine.remove(container)
-    network = plan.network_name(house.folder.instance)
+    network = deploy_options.network_name(house.folder.instance)
     house.engine.create(replace(spec, network=network, own_mounts=spec.own_mounts[:1], entrypoint=None))
     house.engine.start(container)
     (house.folder.endpoints / "front" / "revisions" / "1" / "model.sock").unlink()
-    address = f"127.77.1.{number + 1}:{plan.PORT}"
+    address = f"127.77.1.{number + 1}:{deploy_options.PORT}"
     change = replace(endpoint, load=None, replicas=(replace(endpoint.replicas[0], address=address),))
     house.service._board.put(change)
     house.service._switchboard.gatekeeper.wait_for(house.service._switchboard.route())
@@ -198,7 +198,7 @@ def test_what_an_older_agent_started_goes_on_and_loses_its_bridge_when_it_is_sta
     house.service.deploy("digits", "front")
     assert house.service.check().state == "ok"
     as_an_older_agent_left_it(house, 2)
-    with upstream(f"127.77.1.{2 + 1}", plan.PORT, "old") as old:
+    with upstream(f"127.77.1.{2 + 1}", deploy_options.PORT, "old") as old:
         house.agent().start()
         for _ in range(5):
             house.service._watch.look()
@@ -318,7 +318,7 @@ def test_a_new_revision_takes_over_only_when_it_is_well(house: House) -> None:
     assert (endpoint.state, endpoint.revision, endpoint.reason) == (EndpointState.LIVE, 3, None)
     answer = ask(endpoint)
     assert (answer.json()["predictions"][0], answer.headers["x-mlops-desk-revision"]) == ("new", "3")
-    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 3)])
+    house.wait(lambda: house.containers() == [deploy_options.container_name(house.folder.instance, "front", 3)])
     house.wait(lambda: [one.state for one in house.service.show("front").revisions] == ["retired", "failed", "live"])
     assert [one.is_kept for one in house.service.show("front").revisions] == [True, False, True]
 
@@ -561,7 +561,10 @@ def test_a_container_that_never_went_live_or_whose_endpoint_was_removed_is_swept
         shelf.write(replace(revision, number=number, state=state))
     instance = house.folder.instance
     for number in (2, 3, 4):
-        name, labels = plan.container_name(instance, "front", number), plan.labels(instance, "front", number)
+        name, labels = (
+            deploy_options.container_name(instance, "front", number),
+            deploy_options.labels(instance, "front", number),
+        )
         house.engine.create(ContainerSpec(name, "python:3.12-slim", None, labels=labels))
     house.service._watch.look()
     assert house.containers() == [endpoint.replicas[0].container]
@@ -578,11 +581,16 @@ def test_only_strays_of_this_instance_are_swept(house: House) -> None:
     house.replica(1)
     house.service.deploy("digits", "front")
     for instance in (house.folder.instance, "00000000"):
-        name = plan.container_name(instance, "ghost", 1)
-        house.engine.create(ContainerSpec(name, "python:3.12-slim", None, labels=plan.labels(instance, "ghost", 1)))
+        name = deploy_options.container_name(instance, "ghost", 1)
+        house.engine.create(
+            ContainerSpec(name, "python:3.12-slim", None, labels=deploy_options.labels(instance, "ghost", 1))
+        )
     house.service._watch.look()
     assert house.containers() == sorted(
-        [plan.container_name(house.folder.instance, "front", 1), plan.container_name("00000000", "ghost", 1)]
+        [
+            deploy_options.container_name(house.folder.instance, "front", 1),
+            deploy_options.container_name("00000000", "ghost", 1),
+        ]
     )
 
 
@@ -591,10 +599,10 @@ def test_a_job_whose_image_has_the_labels_of_an_endpoint_is_not_swept(house: Hou
     house.replica(1)
     house.service.deploy("digits", "front")
     job = f"mld-{house.folder.instance}-0123456789ab-a1"
-    labels = {**plan.labels(house.folder.instance, "ghost", 1), "io.mlops-desk.job": "0123456789ab"}
+    labels = {**deploy_options.labels(house.folder.instance, "ghost", 1), "io.mlops-desk.job": "0123456789ab"}
     house.engine.create(ContainerSpec(job, "python:3.12-slim", None, labels=labels))
     house.service._watch.look()
-    assert house.containers() == sorted([plan.container_name(house.folder.instance, "front", 1), job])
+    assert house.containers() == sorted([deploy_options.container_name(house.folder.instance, "front", 1), job])
 
 
 def test_others_may_ask_but_not_end_or_replace(house: House) -> None:

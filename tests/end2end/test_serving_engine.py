@@ -15,16 +15,16 @@ import duckdb
 import httpx
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import plan
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import NotingService, bearer
 from tests.images import engine_client
 
@@ -121,7 +121,7 @@ class House:
         self.service = self._service()
 
     def resolve(self, text: str) -> ModelVersion:
-        return ModelVersion(plan.parse_model(text).name, "1", None, None, "READY")
+        return ModelVersion(deploy_options.parse_model(text).name, "1", None, None, "READY")
 
     def download(self, version: ModelVersion, folder: Path) -> None:
         subprocess.run(["cp", "-rT", str(self.models[version.name]), str(folder)], check=True)
@@ -132,7 +132,7 @@ class House:
         self.service.end_gateway()
         self.loop.stop(3)
         with engine_client() as client:
-            left = client.networks(names=[plan.network_name(self.folder.instance)])
+            left = client.networks(names=[deploy_options.network_name(self.folder.instance)])
         self.engine.close()
         self.state.close()
         assert left == []
@@ -141,7 +141,7 @@ class House:
         """End, and remove the images that were made here."""
         self.end()
         with engine_client() as client:
-            for image in client.images(filters={"label": f"{plan.LABEL_INSTANCE}={self.folder.instance}"}):
+            for image in client.images(filters={"label": f"{deploy_options.LABEL_INSTANCE}={self.folder.instance}"}):
                 client.remove_image(image["Id"], force=True)
 
     def trained_in(self, image: str) -> None:
@@ -316,7 +316,7 @@ def test_the_image_holds_no_wheels_and_is_not_built_twice(house: House, endpoint
     log = house.folder.endpoints / "second" / "revisions" / "1" / "build.log"
     assert "was there already" in log.read_text()
     with engine_client() as client:
-        label = f"{plan.LABEL_INSTANCE}={house.folder.instance}"
+        label = f"{deploy_options.LABEL_INSTANCE}={house.folder.instance}"
         assert client.images(filters={"dangling": True, "label": label}) == []
     assert house.engine.has_file(second.replicas[0].container, "/packages/mlflow")
     assert not house.engine.has_file(second.replicas[0].container, "/wheels")

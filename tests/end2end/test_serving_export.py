@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
-from mlops_desk.serving.export import exporting
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.serving.export import export_task
 from tests.end2end.endpoint_house import House, open_house
 
 pytestmark = [pytest.mark.end2end]
@@ -114,7 +114,7 @@ def test_nothing_is_written_over_and_no_folder_is_made(house: House, tmp_path: P
 def test_where_there_is_no_room_it_says_how_much_is_needed(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "free_bytes", lambda _folder: 10 << 20)
+    monkeypatch.setattr(export_task, "free_bytes", lambda _folder: 10 << 20)
     with pytest.raises(Refused, match="The export needs") as raised:
         house.service.export("front", str(tmp_path / "out.tar"), format="oci")
     assert "has 10 MiB" in str(raised.value)

@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import ModelRef
-from mlops_desk.serving.export.exporting import Exports
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.background_tasks import BesideWork
+from mlops_desk.serving.export.export_task import Exports
 from mlops_desk.serving.export.form import Format
+from mlops_desk.serving.records.endpoint import ModelRef
 from mlops_desk.serving.revision import Revision, Shelf
-from mlops_desk.serving.work import BesideWork
 from tests.end2end.test_serving_contract import DO, answered, run
 from tests.images import engine_client
 from tests.scoring import odd_model

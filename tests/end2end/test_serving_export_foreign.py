@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Refused
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import ModelRef
-from mlops_desk.records.serving.export import ExportedEndpoint
-from mlops_desk.serving.export import exporting
-from mlops_desk.serving.export.exporting import Exports
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.background_tasks import BesideWork
+from mlops_desk.serving.export import export_task
+from mlops_desk.serving.export.export_task import Exports
 from mlops_desk.serving.export.form import ForeignPlace, Format
+from mlops_desk.serving.records.endpoint import ModelRef
+from mlops_desk.serving.records.export import ExportedEndpoint
 from mlops_desk.serving.revision import Revision, Shelf
-from mlops_desk.serving.work import BesideWork
 from tests.end2end.test_serving_contract import DO, answered, run
 from tests.images import engine_client
 from tests.scoring import odd_model
@@ -187,7 +187,7 @@ def test_where_there_is_no_room_for_it_nothing_is_written(
     arm64: Path, arm64_wheels: Path, tmp_path: Path, export: Callable[..., ExportedEndpoint],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(exporting, "free_bytes", lambda _folder: 80 << 20)
+    monkeypatch.setattr(export_task, "free_bytes", lambda _folder: 80 << 20)
     with pytest.raises(Refused, match=r"The export needs .*, base image and wheels"):
         export(arm64, arm64_wheels)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["endpoints"]

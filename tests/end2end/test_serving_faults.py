@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.records.event import EndpointChanged
-from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.machine.records.event import EndpointChanged
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
-from mlops_desk.serving.keeping import watch
+from mlops_desk.serving.records.endpoint import EndpointState
+from mlops_desk.serving.supervisor import watch
 from tests.end2end.endpoint_house import BODY, House, ask, open_house, told_of
 from tests.end2end.test_serving_gateway import Door
 from tests.serving_upstream import upstream

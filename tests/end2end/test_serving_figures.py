@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import NotFound
-from mlops_desk.records.history import SeriesName
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.machine.records.history import SeriesName
+from mlops_desk.serving.gateway.process_control import Gatekeeper
 from mlops_desk.serving.gateway.traffic import Snapshot
-from mlops_desk.serving.meters.past import EndpointPast
+from mlops_desk.serving.meters import EndpointPast
 from mlops_desk.serving.processor import features
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.serving.records.endpoint import EndpointState
 from tests.end2end.test_serving_engine import House, ask, saved
 from tests.scoring import odd_model
 from tests.stand_ins import keras_wheels

@@ -183,7 +183,7 @@ def test_a_gateway_with_few_descriptors_never_runs_out_of_them(tmp_path: Path) -
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 from pathlib import Path
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper
+from mlops_desk.serving.gateway.process_control import Gatekeeper
 print(Gatekeeper(Path({str(tmp_path / "_gateway")!r})).ensure())
 """
     started = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.records.event import RegistryChanged
-from mlops_desk.records.serving.endpoint import Endpoint
+from mlops_desk.kit.base.errors import Invalid, NotFound
+from mlops_desk.machine.records.event import RegistryChanged
+from mlops_desk.serving.records.endpoint import Endpoint
 from tests.end2end.endpoint_house import House, ask, open_house
 
 pytestmark = pytest.mark.end2end

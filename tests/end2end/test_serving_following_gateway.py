@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base.errors import TimedOut
-from mlops_desk.records.event import EndpointChanged
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import plan, switchboard
+from mlops_desk.kit.base.errors import TimedOut
+from mlops_desk.machine.records.event import EndpointChanged
+from mlops_desk.serving import deploy_options, routing_sync
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import BODY, House, ask, bearer, canary_beside, open_house
 
 pytestmark = pytest.mark.end2end
@@ -66,7 +66,7 @@ def test_one_that_comes_back_is_live_only_once_the_gateway_reaches_it(
 ) -> None:
     house.replica(1, "yes")
     endpoint = house.service.deploy("digits/1", "front")
-    container = plan.container_name(house.folder.instance, "front", 1)
+    container = deploy_options.container_name(house.folder.instance, "front", 1)
     house.engine.stop(container, 0)
     house.look_until_told(EndpointState.UNHEALTHY)
     go_on = frozen()
@@ -87,7 +87,7 @@ def test_whoever_hears_that_it_is_live_is_answered_at_once(house: House) -> None
     first = house.replica(1, "yes")
     endpoint = house.service.deploy("digits/1", "front")
     assert ask(endpoint).status_code == 200
-    container = plan.container_name(house.folder.instance, "front", 1)
+    container = deploy_options.container_name(house.folder.instance, "front", 1)
     for number in range(2, 6):
         house.events.clear()
         house.engine.stop(container, 0)
@@ -145,7 +145,7 @@ def test_what_the_gateway_does_not_follow_is_said_so(
 def test_one_that_says_nothing_for_long_is_replaced_and_who_waits_is_answered(
     house: House, frozen: Callable[[], Callable[[], None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switchboard, "_HUNG_SECONDS", 1.0)
+    monkeypatch.setattr(routing_sync, "_HUNG_SECONDS", 1.0)
     house.replica(1, "yes")
     endpoint = house.service.deploy("digits/1", "front")
     house.service._switchboard.poll()

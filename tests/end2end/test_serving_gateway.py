@@ -15,10 +15,10 @@ import duckdb
 import httpx
 import pytest
 
-from mlops_desk.serving.gateway.gatekeeper import Gatekeeper, read_state
+from mlops_desk.kit.storage.request_log.layout import parts
+from mlops_desk.kit.storage.requests import LoggedFeature
+from mlops_desk.serving.gateway.process_control import Gatekeeper, read_state
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
-from mlops_desk.storage.request_log.layout import parts
-from mlops_desk.storage.requests import LoggedFeature
 from tests.serving_upstream import upstream
 
 pytestmark = pytest.mark.end2end

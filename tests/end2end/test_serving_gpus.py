@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.desk.machine_wiring import container_lives
-from mlops_desk.desk.model_wiring import unclaimed
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.host import ThisHost
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.runtimes.local.leases import LedgerGpus
-from mlops_desk.runtimes.local.ports import GpuHolder
-from mlops_desk.serving import plan
+from mlops_desk.desk.machine_composition import container_lives
+from mlops_desk.desk.model_composition import unclaimed
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.host import ThisHost
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.runtimes.local.leases import LedgerGpus
+from mlops_desk.jobs.runtimes.local.ports import GpuHolder
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.serving import deploy_options
 from tests.end2end.endpoint_house import House, ask, open_house
-from tests.unit.leases.world import gpu, uuid
+from tests.unit.gpus.leases.world import gpu, uuid
 
 pytestmark = pytest.mark.end2end
 COUNT = 3
@@ -360,7 +360,7 @@ def test_an_endpoint_that_sleeps_leaves_its_gpus_to_others(house: House, machine
     house.replica(2)
     house.service._sleeper._pauses.clear()
     house.wait(lambda: ask(kept).status_code == 200)
-    assert plan.container_name(house.folder.instance, "front", 1) in house.containers()
+    assert deploy_options.container_name(house.folder.instance, "front", 1) in house.containers()
 
 
 def test_an_image_gets_gpus_and_replicas_of_its_own_and_they_are_the_images_container(
@@ -377,12 +377,12 @@ def test_an_image_gets_gpus_and_replicas_of_its_own_and_they_are_the_images_cont
     assert sorted(replica.gpus for replica in endpoint.replicas) == [(uuid(0),), (uuid(1),)]
     for replica in endpoint.replicas:
         relay = house.engine._containers[replica.container].spec
-        image = house.engine._containers[plan.beside(replica.container)].spec
+        image = house.engine._containers[deploy_options.beside(replica.container)].spec
         assert (relay.gpus, image.gpus) == ((), replica.gpus)
     assert machine.states() == ["leased", "leased", "free"]
     assert house.gpus is not None
     held = {lease.container for lease in house.gpus._ledger.held()}
-    assert held == {plan.beside(replica.container) for replica in endpoint.replicas}, "as long as these run"
+    assert held == {deploy_options.beside(replica.container) for replica in endpoint.replicas}, "as long as these run"
     machine.agent()
     house.wait(lambda: len(house.gpus._ledger.held()) == 2)
     assert machine.states() == ["leased", "leased", "free"], "the next agent holds them on"
@@ -416,7 +416,7 @@ def test_a_runtimes_command_and_image_are_those_for_gpus_where_it_has_some(house
         house.replica(number)
         made = house.service.deploy("digits/1", f"front{gpus}", runtime="ours", gpus=gpus)
         assert made.state == "live", made.reason
-        spec = house.engine._containers[plan.beside(made.replicas[0].container)].spec
+        spec = house.engine._containers[deploy_options.beside(made.replicas[0].container)].spec
         assert spec.command == ("--model=/model/small.gguf", command)
         assert spec.image == house.engine.image(image).id
         assert spec.gpus == made.replicas[0].gpus

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.patience import HungDisk, PatientWriter
-from mlops_desk.records.event import Notice
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
+from mlops_desk.kit.base.disk.write_deadline import HungDisk, PatientWriter
+from mlops_desk.machine.records.event import Notice
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import House, ask, open_house, told_of
 
 pytestmark = [pytest.mark.end2end]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.desk.governance.labels import labels_service
-from mlops_desk.governance.labels.service import LabelsService
+from mlops_desk.desk.governance_composition import labels_service
+from mlops_desk.governance.labels import LabelsService
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
 pytestmark = [pytest.mark.end2end]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.desk.rules.rollouts import EndpointRollouts
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.pipelines.evidence import EndpointMove
-from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, PipelineStep, StepName, StepState
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving.rollout.hold import StepHold
+from mlops_desk.automation.records.pipelines.evidence import EndpointMove
+from mlops_desk.automation.records.pipelines.run import PipelineRun, PipelineState, PipelineStep, StepName, StepState
+from mlops_desk.automation.rollouts import EndpointRollouts
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
+from mlops_desk.serving.rollout import StepHold
 from tests.end2end.endpoint_house import House, open_house
 
 pytestmark = [pytest.mark.end2end]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.records.serving.endpoint import EndpointState
 from mlops_desk.serving.image import machine
+from mlops_desk.serving.records.endpoint import EndpointState
 from tests.end2end.test_serving_engine import TRAIN, House, ask, saved
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]

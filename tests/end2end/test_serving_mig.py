@@ -14,24 +14,24 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.desk.machine_wiring import container_lives
+from mlops_desk.desk.machine_composition import container_lives
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.gpu import Gpu, MigInstance
-from mlops_desk.records.jobs.card import CardState
-from mlops_desk.records.metric import Reading
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.runtimes.local.leases import LedgerGpus
-from mlops_desk.runtimes.local.ports import GpuHolder
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.gpus.records.gpu_status import CardState
+from mlops_desk.jobs.runtimes.local.leases import LedgerGpus
+from mlops_desk.jobs.runtimes.local.ports import GpuHolder
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.machine.records.gpu import Gpu, MigInstance
+from mlops_desk.machine.records.metric import Reading
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import NotingService
 from tests.end2end.test_serving_engine import House, ask
 from tests.gpu_engine import PrivateEngine
 from tests.images import engine_client, python_image
 from tests.scoring import odd_model
-from tests.unit.leases.world import GIB, gpu
+from tests.unit.gpus.leases.world import GIB, gpu
 from tests.wheels import closure
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]

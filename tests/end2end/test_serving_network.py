@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.records.serving.network import EntranceState, NetworkEntrance
+from mlops_desk.serving.records.network import EntranceState, NetworkEntrance
 from tests.end2end.endpoint_house import BODY, House, open_house
 from tests.free_port import free_port
 

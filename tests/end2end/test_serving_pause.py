@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.kit.base.errors import Invalid, Refused
 from tests.end2end.endpoint_house import House, ask, open_house
 
 pytestmark = pytest.mark.end2end

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.serving.asking.aside import LABEL
-from mlops_desk.serving.beside import acts
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.serving.experiments import acts
+from mlops_desk.serving.test_requests import LABEL
 from tests.end2end.endpoint_house import House, ask, open_house
 
 pytestmark = [pytest.mark.end2end]

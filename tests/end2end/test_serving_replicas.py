@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.event import EndpointChanged
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import plan
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.machine.records.event import EndpointChanged
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import BODY, House, ask, bearer, open_house
 
 pytestmark = pytest.mark.end2end
@@ -26,7 +26,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def names(house: House, revision: int, *numbers: int) -> list[str]:
-    return sorted(plan.container_name(house.folder.instance, "front", revision, number) for number in numbers)
+    return sorted(deploy_options.container_name(house.folder.instance, "front", revision, number) for number in numbers)
 
 
 def ready(house: House, count: int) -> Endpoint:

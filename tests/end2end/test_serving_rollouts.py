@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.event import Notice
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving import plan
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.machine.records.event import Notice
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 from tests.end2end.endpoint_house import BODY, House, ask, bearer, canary_beside, open_house
 
 pytestmark = pytest.mark.end2end
@@ -63,7 +63,7 @@ def test_a_promotion_takes_over_and_a_rollback_brings_the_one_before_back(house:
     assert (promoted.revision, promoted.model.version, promoted.rollout) == (2, "2", None)
     assert words(promoted, 20) == {"new": 20}
     house.wait(lambda: told(house.service.show("front")) == [(1, "retired", 0.0), (2, "live", 100.0)])
-    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 2)])
+    house.wait(lambda: house.containers() == [deploy_options.container_name(house.folder.instance, "front", 2)])
     house.replica(3, "old")
     back = house.service.rollback("front")
     assert (back.revision, back.model.version, back.reason) == (1, "1", None)
@@ -79,7 +79,7 @@ def test_a_canary_is_sent_back_by_hand_and_its_container_ends(house: House, besi
     assert back.reason.class_ == "sent_back"
     assert words(beside, 20) == {"old": 20}
     house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
-    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 1)])
+    house.wait(lambda: house.containers() == [deploy_options.container_name(house.folder.instance, "front", 1)])
     with pytest.raises(Refused, match="no revision to go back to"):
         house.service.rollback("front")
     with pytest.raises(Refused, match="is not kept"):
@@ -89,7 +89,7 @@ def test_a_canary_is_sent_back_by_hand_and_its_container_ends(house: House, besi
 def test_a_canary_whose_container_dies_goes_back_at_once_and_the_live_one_never_notices(
     house: House, beside: Endpoint
 ) -> None:
-    house.engine.stop(plan.container_name(house.folder.instance, "front", 2), 0)
+    house.engine.stop(deploy_options.container_name(house.folder.instance, "front", 2), 0)
     house.service._watch.look()
     endpoint = house.service.show("front")
     assert (endpoint.state, endpoint.revision, endpoint.rollout) == (EndpointState.LIVE, 1, None)
@@ -121,7 +121,7 @@ def test_a_canary_that_ended_with_the_machine_is_started_again_and_keeps_its_sha
     assert (endpoint.reason, endpoint.rollout) == (None, beside.rollout)
     house.wait(lambda: house.answer() is not None)
     house.wait(lambda: house.looked() and set(words(endpoint, 100)) == {"old", "new"})  # the table goes on by a look
-    house.engine.stop(plan.container_name(house.folder.instance, "front", 2), 0)
+    house.engine.stop(deploy_options.container_name(house.folder.instance, "front", 2), 0)
     house.service._watch.look()
     assert house.service.show("front").rollout is None, "this time it alone has ended"
 
@@ -142,7 +142,7 @@ def test_a_canary_that_does_not_come_up_again_goes_back_for_that(house: House, b
 
 def test_a_canary_that_an_agent_has_seen_down_with_all_is_started_by_the_next(house: House, beside: Endpoint) -> None:
     """The live one is up again already: that agent died between the two."""
-    canary = plan.container_name(house.folder.instance, "front", 2)
+    canary = deploy_options.container_name(house.folder.instance, "front", 2)
     house.engine.stop(canary, 0)
 
     def seen(known: Endpoint) -> Endpoint:
@@ -281,7 +281,7 @@ def test_a_request_under_way_is_answered_by_the_revision_it_went_to_which_can_co
     assert house.service.rollback("front").revision == 1
     caller.join()
     assert [answer.status_code for answer in answers] == [200]
-    assert len(house.engine.containers({plan.LABEL_ENDPOINT: ""})) <= 2
+    assert len(house.engine.containers({deploy_options.LABEL_ENDPOINT: ""})) <= 2
     house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
 
 
@@ -337,7 +337,7 @@ def test_the_next_agent_ends_what_an_earlier_one_was_draining(house: House) -> N
     agent = house.agent()
     assert [replica.state for replica in agent.show("front").replicas] == ["running", "draining"]
     agent.start()
-    house.wait(lambda: house.containers() == [plan.container_name(house.folder.instance, "front", 2)])
+    house.wait(lambda: house.containers() == [deploy_options.container_name(house.folder.instance, "front", 2)])
     caller.join()
     assert [answer.status_code for answer in answers] == [200]
     house.wait(lambda: told(agent.show("front")) == [(1, "retired", 0.0), (2, "live", 100.0)])

@@ -14,17 +14,17 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.serving import plan
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
+from mlops_desk.serving.records.request import LoggedRequest
 from tests.end2end.endpoint_house import NotingService, bearer
 from tests.images import engine_client
 from tests.stand_ins.images import stand_in
@@ -76,7 +76,7 @@ class House:
         )
 
     def resolve(self, text: str) -> ModelVersion:
-        return ModelVersion(plan.parse_model(text).name, "3", None, "somewhere", "READY")
+        return ModelVersion(deploy_options.parse_model(text).name, "3", None, "somewhere", "READY")
 
     def download(self, version: ModelVersion, folder: Path) -> None:
         shutil.copytree(self.models / version.name, folder / "artifact")
@@ -145,7 +145,7 @@ def test_triton_serves_a_graph_from_a_repository_that_was_written_for_it(house: 
 def test_the_container_has_no_network_and_its_model_read_only(house: House) -> None:
     endpoint = deployed(house, "sums", "sums-v2", "triton")
     with engine_client() as client:
-        inside = client.inspect_container(plan.beside(endpoint.replicas[0].container))
+        inside = client.inspect_container(deploy_options.beside(endpoint.replicas[0].container))
         relay = client.inspect_container(endpoint.replicas[0].container)
     assert [(one["Destination"], one["RW"]) for one in inside["Mounts"]] == [("/models", False)]
     assert relay["HostConfig"]["NetworkMode"] == "none"
@@ -213,7 +213,7 @@ def test_a_file_in_the_data_folder_is_a_runtime_and_touches_nothing_else(house: 
     asked = {"model": "ours", "messages": [{"role": "user", "content": "hello"}]}
     assert post(endpoint, "/v1/chat/completions", asked).json()["choices"][0]["message"]["content"] == "hello"
     (own / "our-server.yaml").unlink()
-    house.engine.kill(plan.beside(endpoint.replicas[0].container), "KILL")
+    house.engine.kill(deploy_options.beside(endpoint.replicas[0].container), "KILL")
     deadline = time.monotonic() + 240
     while house.service.show("ours").ready or house.service.show("ours").state is EndpointState.LIVE:
         house.service._watch.look()

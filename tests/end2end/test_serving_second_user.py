@@ -1,7 +1,7 @@
 """Two users of one machine, each with an agent of their own, and what the second one gets of the first one's endpoint.
 
 Both are ordinary users; the engine answers both, as it does a group. The command line, agents, gateways, the ledger and
-the engine are real. Whoever may use the engine's socket is root by it: that no test can change, and the README says so.
+the engine are real. Whoever may use the engine's socket is root by it: that no test can change, and the documentation says so.
 """
 
 import contextlib

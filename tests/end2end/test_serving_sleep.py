@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint
-from mlops_desk.serving import plan
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import Endpoint
 from tests.end2end.endpoint_house import BODY, House, ask, bearer, open_house
 
 pytestmark = pytest.mark.end2end
@@ -121,12 +121,21 @@ def test_it_is_woken_by_hand_stopped_and_deployed_anew_from_its_sleep(house: Hou
     assert house.service.wake("front").state == "live"
     assert house.service.wake("front").state == "live", "nothing to do"
     fall_asleep(house)
+    house.engine.add_image("python:3.13-slim")
+    house.settings.set("serving.base_image", "python:3.13-slim")  # else the image of version 1 serves as it is
     house.engine.build_error = "no such package"
     failed = house.service.deploy("digits/2", "front", runtime="build")
-    assert (failed.state, failed.revision) == ("asleep", 1), "the one before can be woken as ever"
+    assert (failed.state, failed.revision) == ("asleep", 1)
+    assert failed.reason is not None
+    assert failed.reason.class_ == "build_failed", failed.reason
+    assert len(house.started) == 2, "nothing of it was started"
     house.engine.build_error = None
-    for number in range(3, 7):
-        house.replica(number, "new")
+    house.replica(3)
+    woken = house.service.wake("front")
+    assert (woken.state, woken.revision) == ("live", 1), "the one before can be woken as ever"
+    assert house.registry.downloads == 2, "from the files that are kept"
+    fall_asleep(house)
+    house.replica(4, "new")
     fresh = house.service.deploy("digits/2", "front")
     assert (fresh.state, fresh.revision, fresh.asleep_since) == ("live", 3, None), fresh.reason
     fall_asleep(house)
@@ -183,7 +192,7 @@ def test_replicas_come_when_requests_wait_and_go_when_they_do_not(house: House) 
             caller.join()
     house.wait(lambda: (house.service.show("front").wanted, len(house.containers())) == (1, 1))
     assert failed == []
-    assert house.containers() == [plan.container_name(house.folder.instance, "front", 1)]
+    assert house.containers() == [deploy_options.container_name(house.folder.instance, "front", 1)]
 
 
 def test_one_that_sleeps_after_a_rollback_keeps_what_it_wakes_from(house: House) -> None:

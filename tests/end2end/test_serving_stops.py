@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlops_desk.records.serving.endpoint import EndpointState
-from mlops_desk.serving import plan
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.records.endpoint import EndpointState
 from tests import endings
 from tests.end2end.test_serving_anyimage import COMMAND
 from tests.end2end.test_serving_engine import House, ask
@@ -60,7 +60,7 @@ def test_an_image_that_has_never_heard_of_signals_ends_with_its_relay(house: Hou
     made = house.service.deploy("", "own", image=python_image(), port=8000, health="/healthz", command=command)
     assert made.state is EndpointState.LIVE, made.reason
     relay = made.replicas[0].container
-    for container in (plan.beside(relay), relay):
+    for container in (deploy_options.beside(relay), relay):
         ending = endings.stopped(container)
         print(f"{container}: {ending}")
         assert ending.signals == [endings.TERM]

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.serving.records.endpoint import EndpointState
 from tests.end2end.endpoint_house import BODY, House, ask, open_house
 
 pytestmark = [pytest.mark.end2end]

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.docker.engine import DockerEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving.asking.aside import LABEL
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
 from mlops_desk.serving.service import EndpointsService
-from mlops_desk.storage.state import State
+from mlops_desk.serving.test_requests import LABEL
 from tests.images import python_image
 from tests.onnx_graph import ROWS, WIDTH, write_graph
 from tests.scoring import odd_model

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.registry.reading.batch import NO_TIME
-from mlops_desk.registry.store import opened
+from mlops_desk.registry.readers.batch import NO_TIME
+from mlops_desk.registry.store import store_handle
 from mlops_desk.registry.store.reader import SqlReader
 from mlops_desk.registry.store.sqlite.connection import SqliteConnection
 from tests.end2end.store_oracle import tell
@@ -189,7 +189,7 @@ class Watched(SqliteConnection):
 
 @pytest.fixture
 def watched(monkeypatch):
-    monkeypatch.setattr(opened, "SqliteConnection", Watched)
+    monkeypatch.setattr(store_handle, "SqliteConnection", Watched)
     monkeypatch.setattr(Watched, "longest", 0.0)
     monkeypatch.setattr(Watched, "n_reads", 0)
     return Watched

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_desk.base.process import start_ticks
-from mlops_desk.serving.gateway.gatekeeper import GatewayState, read_state
+from mlops_desk.kit.base.process import start_ticks
+from mlops_desk.serving.gateway.process_control import GatewayState, read_state
 from tests.end2end.desk import Desk
 from tests.end2end.former import desk_of, unpack
 from tests.images import engine_client, python_image

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.kit.base.disk.paths import DataFolder
 from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.registry_populate import populate

@@ -9,9 +9,10 @@ import os
 import urllib.parse
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 
 INDEX_LOGIN = "ada:canary-index-4711"
 PROXY_LOGIN = 'bo:canary/"proxy\\ 0815'
+AT_FIRST = {"network.wheels": "", "network.proxy_login": "", "jobs.keep_containers": "false"}
 PROGRAMS = ("/usr/bin/curl", "/usr/bin/git", "/usr/lib/git-core/git-remote-https")
 SCRIPT = """
 set -ex
@@ -51,10 +53,13 @@ class Lab:
     proxy: ProxyDouble
     authority: Authority
     folder: Path
+    changed: dict[str, str] = field(default_factory=dict)
 
     def set(self, **values: str) -> None:
+        """Set what is set for the time of a test."""
         for key, value in values.items():
             self.desk.run("settings", "set", f"network.{key}", value)
+            self.changed[f"network.{key}"] = value
 
     def keep(self, name: str, value: str) -> None:
         file = self.folder / f"{name}.secret"
@@ -73,27 +78,45 @@ class Lab:
         return {**ended, "log": self.desk.run("jobs", "logs", id_).stdout}
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab for all tests of this file."""
+    folder = tmp_path_factory.mktemp("lab")
     engine = DockerEngine()
     bridge = engine.bridge_address()
     engine.close()
-    authority = Authority(tmp_path, hosts=("pypi.lab", "evil.lab"))
-    server = LabServer(tmp_path / "www", INDEX_LOGIN, authority)
+    authority = Authority(folder, hosts=("pypi.lab", "evil.lab"))
+    server = LabServer(folder / "www", INDEX_LOGIN, authority)
     server.add_package("lab_tools")
     server.add_repository("code", said="cloned code\n")
-    proxy = ProxyDouble(listens=bridge, hosts={"pypi.lab": server.port})
+    proxy = ProxyDouble(listens=bridge)
     desk = Desk(
-        tmp_path / "data", {"DBUS_SESSION_BUS_ADDRESS": "", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+        folder / "data", {"DBUS_SESSION_BUS_ADDRESS": "", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     )
-    desk.run("settings", "set", "jobs.mount_roots", str(tmp_path))
-    lab = Lab(desk, server, proxy, authority, tmp_path)
+    desk.run("settings", "set", "jobs.mount_roots", str(tmp_path_factory.getbasetemp()))
+    lab = Lab(desk, server, proxy, authority, folder)
     lab.set(http_proxy=proxy.address, https_proxy=proxy.address, ca_bundle=str(authority.file))
     lab.set(package_index="https://pypi.lab/simple", index_login="index")
     yield lab
     desk.stop()
     proxy.close()
     server.close()
+
+
+@pytest.fixture
+def lab(standing: Lab, tmp_path: Path) -> Iterator[Lab]:
+    """The lab as each test finds it: nobody was asked, and there is no login but those that it keeps."""
+    standing.proxy.let_in_only("")
+    standing.proxy.hosts = {"pypi.lab": standing.server.port}
+    standing.server.elsewhere = ""
+    standing.proxy.asked.clear()
+    standing.server.asked.clear()
+    lab = replace(standing, folder=tmp_path, changed={})
+    yield lab
+    for key in lab.changed:
+        standing.desk.run("settings", "set", key, {**AT_FIRST, **standing.changed}[key])
+    for secret in standing.desk.json("secrets", "list"):
+        standing.desk.run("secrets", "remove", secret["name"])
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +161,7 @@ def succeeded(job: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("login", ["", PROXY_LOGIN], ids=["an open proxy", "a proxy with a login"])
 def test_a_job_installs_asks_and_clones_by_the_proxy_and_its_login_is_nowhere(lab: Lab, image: str, login: str) -> None:
     lab.desk.run("settings", "set", "jobs.keep_containers", "true")
+    lab.changed["jobs.keep_containers"] = "true"
     lab.keep("index", INDEX_LOGIN)
     names = ["index"]
     if login:
@@ -191,11 +215,13 @@ def test_a_build_installs_by_the_proxy_with_what_its_dockerfile_asks_for(lab: La
     lab.set(package_index="http://open.lab/simple", index_login="")
     context = lab.folder / "trainer"
     context.mkdir()
+    mark = uuid4().hex  # else an engine that was asked before says of each step only that it is known
     (context / "Dockerfile").write_text(
-        f"FROM {image}\nARG PIP_INDEX_URL\nARG PIP_TRUSTED_HOST\nRUN python3 -m pip install lab_tools\n"
+        f"FROM {image}\nENV MLD_TEST={mark}\nARG PIP_INDEX_URL\nARG PIP_TRUSTED_HOST\n"
+        "RUN python3 -m pip install lab_tools\n"
         "RUN python3 -c 'import lab_tools; print(\"built with\", lab_tools.SAID)'\n"
     )
-    tag = "mlops-desk-network/built:1"
+    tag = f"mlops-desk-network/built:{mark}"
     built = lab.desk.run("images", "build", str(context), "-t", tag, check=False)
     wanted.close()
     assert built.returncode == 0, built.stdout + built.stderr

@@ -54,7 +54,7 @@ def goes_on(*leads: str) -> Callable[[dict[str, Any]], bool]:
 
 def collector(desk: Desk) -> int:
     agent = psutil.Process(desk.json("agent", "status")["pid"])
-    return next(child.pid for child in agent.children() if "mlops_desk.telemetry.collector" in child.cmdline())
+    return next(child.pid for child in agent.children() if "mlops_desk.machine.telemetry.collector" in child.cmdline())
 
 
 def well(told: dict[str, Any]) -> bool:

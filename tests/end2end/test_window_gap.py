@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
+from mlops_desk.kit.base.disk.paths import DataFolder
 from mlops_desk.registry.server.files import ServerFiles
 from tests.end2end.desk import Desk
 from tests.end2end.telemetry.rigs import NvmlRig

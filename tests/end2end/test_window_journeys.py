@@ -18,21 +18,20 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from mlops_desk.api.client import connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui.app import Program
-from mlops_desk.ui.automations.rules.dialog import AutomationDialog
-from mlops_desk.ui.drift.monitors.form import MonitorDialog
-from mlops_desk.ui.endpoints.deploy_form import DeployDialog
-from mlops_desk.ui.endpoints.token_dialog import TokenDialog
-from mlops_desk.ui.frame.palette import CommandPalette
-from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.live.context import UiOptions
-from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.parts.word import WordDialog
-from mlops_desk.ui.parts.yaml_editor import YamlEditor
-from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.automation.window.rules.acts import AutomationDialog
+from mlops_desk.desk.window.app import Program
+from mlops_desk.desk.window.frame.palette import CommandPalette
+from mlops_desk.drift.window.monitors.form import MonitorDialog
+from mlops_desk.jobs.window.form.submit_form import SubmitDialog
+from mlops_desk.kit.api.client import connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.window.live.context import UiOptions
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.kit.window.parts.approval_form import WordDialog
+from mlops_desk.kit.window.parts.yaml_editor import YamlEditor
+from mlops_desk.kit.window.widgets.button import Button
+from mlops_desk.kit.window.widgets.tabs import Tabs
+from mlops_desk.serving.window.deploy_form import DeployDialog, TokenDialog
 from tests.end2end.desk import PATIENCE_SECONDS, Desk, iris_project
 
 pytestmark = [
@@ -124,6 +123,12 @@ class Person:
         self.until(there)
         return there()[0]
 
+    def endpoint(self, name: str) -> Any:
+        """Return an endpoint as the window knows it once it does."""
+        endpoints = self.program.store.endpoints
+        self.until(lambda: name in endpoints.value)
+        return endpoints.value[name]
+
     def closed(self, dialog: QDialog, of: str) -> None:
         """Wait until a dialog is done with; what it says is wrong fails the test."""
         self.until(lambda: not _is_open(dialog) or _fault(dialog))
@@ -190,6 +195,25 @@ def program(desk: Desk, tmp_path_factory: pytest.TempPathFactory, qapp: QApplica
 
 
 @pytest.fixture
+def model(desk: Desk, project: Path, training_image: str) -> None:
+    """A model is registered: by the journey that comes first, or by the command line where that was not begun."""
+    if desk.json("models", "list"):
+        return
+    file = project / "job.yaml"
+    file.write_text(SPEC.format(image=training_image, folder=project))
+    job = desk.json("jobs", "submit", str(file))
+    desk.wait(lambda: desk.json("jobs", "show", job["id"]), lambda one: one["state"] == "succeeded")
+    desk.json("models", "alias", "iris", "champion", "--version", "1")
+
+
+@pytest.fixture
+def endpoint(desk: Desk, model: None) -> None:
+    """The model answers, likewise."""
+    if not desk.json("endpoints", "list"):
+        desk.json("endpoints", "deploy", "iris/1", "--name", "flowers", timeout=600)
+
+
+@pytest.fixture
 def person(program: Program, qtbot: QtBot, tmp_path: Path) -> Person:
     person = Person(program, qtbot, tmp_path)
     person.until(lambda: program.store.status is not None and program.store.jobs.value is not None)
@@ -218,7 +242,7 @@ def test_a_job_is_submitted_and_followed_to_its_end(
     assert [one["name"] for one in desk.json("models", "list")] == ["iris"]
 
 
-def test_a_model_is_deployed_and_its_next_revision_is_promoted(desk: Desk, person: Person) -> None:
+def test_a_model_is_deployed_and_its_next_revision_is_promoted(desk: Desk, person: Person, model: None) -> None:
     desk.json("models", "alias", "iris", "champion", "--version", "1")
     person.command("deploy a model")
     form = person.dialog(DeployDialog)
@@ -229,7 +253,7 @@ def test_a_model_is_deployed_and_its_next_revision_is_promoted(desk: Desk, perso
     token = person.dialog(TokenDialog)
     person.click(token.leave)
     page: Any = person.window.page()
-    person.until(lambda: person.program.store.endpoints.value["flowers"].state == "live")
+    person.until(lambda: person.endpoint("flowers").state == "live")
     assert desk.json("endpoints", "show", "flowers")["revision"] == 1
 
     person.click(person.button("New revision …"))
@@ -244,13 +268,13 @@ def test_a_model_is_deployed_and_its_next_revision_is_promoted(desk: Desk, perso
     assert (on_its_way["revision"], on_its_way["rollout"]["revision"]) == (1, 2)
     assert on_its_way["traffic"] == {"1": 0.95, "2": 0.05}
     person.click(page.pane.rollout.promote)
-    person.until(lambda: person.program.store.endpoints.value["flowers"].revision == 2)
+    person.until(lambda: person.endpoint("flowers").revision == 2)
     person.picture("promoted")
     live = desk.json("endpoints", "show", "flowers")
     assert (live["revision"], live["rollout"], live["traffic"]) == (2, None, {"2": 1.0})
 
 
-def test_a_monitor_is_begun(desk: Desk, person: Person) -> None:
+def test_a_monitor_is_begun(desk: Desk, person: Person, endpoint: None) -> None:
     person.command("new monitor")
     form = person.dialog(MonitorDialog)
     person.write(form.name, "flowers-by-hand")
@@ -280,7 +304,7 @@ def test_a_rule_is_written(desk: Desk, person: Person) -> None:
     assert "system.memory.usage" in rule["document"]
 
 
-def test_a_retraining_is_approved(desk: Desk, person: Person, project: Path) -> None:
+def test_a_retraining_is_approved(desk: Desk, person: Person, project: Path, model: None) -> None:
     rows = "--test", str(project / "data" / "iris.csv"), "--newest", str(project / "fresh" / "iris.csv")
     more = "--metric", "accuracy", "--label", "species", "--delta", "0.05"
     desk.json("rules", "create", "keep-fresh", "--model", "iris", *more, *rows)

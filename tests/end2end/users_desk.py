@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from mlops_desk.records.jobs.job import Job
+from mlops_desk.jobs.records.job import Job
 from tests.end2end.jobs_desk import Workshop
 
 _SECONDS = 240.0

@@ -3,9 +3,9 @@
 import threading
 from pathlib import Path
 
-from mlops_desk.api import exchange
-from mlops_desk.api.connections import Begun
-from mlops_desk.api.exchange import AgentReply, Inquiry
+from mlops_desk.kit.api import exchange
+from mlops_desk.kit.api.client import Begun
+from mlops_desk.kit.api.exchange import AgentReply, Inquiry
 
 
 def counted() -> list[str]:

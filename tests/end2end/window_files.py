@@ -16,10 +16,10 @@ sys.path.insert(0, str(ROOT))
 
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.api.client import connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui.app import Program
-from mlops_desk.ui.live.context import UiOptions
+from mlops_desk.desk.window.app import Program
+from mlops_desk.kit.api.client import connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.window.live.context import UiOptions
 
 TABS = ("facts", "lineage", "history", "files")
 SECONDS = 60.0

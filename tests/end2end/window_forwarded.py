@@ -22,8 +22,8 @@ def _hear(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_hear)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from mlops_desk.cli.main import main
-from mlops_desk.ui import app
+from mlops_desk.desk.cli.main import main
+from mlops_desk.desk.window import app
 
 
 class Told(app.Program):

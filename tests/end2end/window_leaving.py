@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.cli.main import main
-from mlops_desk.ui import app
-from mlops_desk.verbs.desk import ClientLike
+from mlops_desk.desk.cli.main import main
+from mlops_desk.desk.window import app
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.verbs.desk import ClientLike
 
 FOLDER, OUT, REPLAY, COMPARISON, EXPORT = sys.argv[1:]
 

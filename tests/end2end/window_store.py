@@ -18,14 +18,14 @@ sys.path.insert(0, str(ROOT))
 
 from PySide6.QtWidgets import QApplication, QDialog
 
-from mlops_desk.api.client import connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui.app import Program
-from mlops_desk.ui.live.context import UiOptions
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.runs.acts.acts import RunActs
-from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.app import Program
+from mlops_desk.desk.window.settings.registries.cleanup import CleanUpDialog
+from mlops_desk.kit.api.client import connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.window.live.context import UiOptions
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.registry.window.runs.acts import RunActs
 
 _SECONDS = 60.0
 

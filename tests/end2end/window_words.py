@@ -20,11 +20,11 @@ sys.path.insert(0, str(ROOT))
 from PySide6.QtCore import QObject, QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication, QListWidget, QWidget
 
-from mlops_desk.api.client import connect
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui.app import Program
-from mlops_desk.ui.live.context import UiOptions
-from mlops_desk.ui.look.text import Label
+from mlops_desk.desk.window.app import Program
+from mlops_desk.kit.api.client import connect
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.window.live.context import UiOptions
+from mlops_desk.kit.window.look.text import Label
 from tests.end2end.window_calls import counted
 
 _TURN_MS = 10

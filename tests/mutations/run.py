@@ -7,14 +7,15 @@ file, what to put in its place, why that would hurt, and the test that must fail
 the checkout of its own, so that nothing here is touched; a test that does not end in time has noticed as well. A test
 that fails without any mutation kills nothing, so each named test is run once on the unchanged copy first.
 
-Prints what survived and a table for each part; ``--table`` prints the table alone, as CONTRIBUTING.md shows it. Ends
-with 1 when fewer than 85 % were noticed.
+Prints what survived and a table for each part; ``--table`` prints the table alone. Ends with 1 when
+fewer than 85 % were noticed.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import os
 import queue
 import shutil
@@ -23,8 +24,10 @@ import sys
 import tempfile
 import threading
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTS = Path(__file__).resolve().parent
@@ -74,30 +77,43 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._healthy: dict[str, int] = {}
+        self._writes = 0
+
+    @classmethod
+    def copied(cls, folder: Path) -> Self:
+        """Copy the checkout into a folder."""
         for name in COPIED:
             whole = ROOT / name
             if whole.is_dir():
                 shutil.copytree(whole, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
+                folder.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(whole, folder / name)
         (folder / "build").mkdir()
         (folder / ".venv").symlink_to(ROOT / ".venv")
-        self._healthy: dict[str, int] = {}
-        self._writes = 0
+        return cls(folder)
 
     def judge(self, mutation: Mutation) -> Verdict:
         if mutation.killed_by not in self._healthy:
             self._healthy[mutation.killed_by] = self._run(mutation.killed_by)
         if (code := self._healthy[mutation.killed_by]) != PASSED:
             return Verdict(mutation, killed=False, word=f"the test does not pass unchanged, pytest exit {code}")
-        path = self.folder / mutation.file
-        text = path.read_text(encoding="utf-8")
-        self._write(path, text.replace(mutation.find, mutation.replace, 1))
-        try:
+        text = (self.folder / mutation.file).read_text(encoding="utf-8")
+        with self.changed(mutation.file, text.replace(mutation.find, mutation.replace, 1)):
             code = self._run(mutation.killed_by)
-        finally:
-            self._write(path, text)
         return Verdict(mutation, killed=code == FAILED, word="killed" if code == FAILED else f"pytest exit {code}")
+
+    @contextlib.contextmanager
+    def changed(self, file: str, text: str) -> Iterator[None]:
+        """Let one file of the copy have another text for as long as the block lasts."""
+        path = self.folder / file
+        before = path.read_text(encoding="utf-8")
+        self._write(path, text)
+        try:
+            yield
+        finally:
+            self._write(path, before)
 
     def _write(self, path: Path, text: str) -> None:
         """Write a file with a time of its own: by it Python knows whose compiled file is still the right one."""
@@ -106,16 +122,25 @@ class Bench:
         os.utime(path, (self._writes, self._writes))
 
     def _run(self, test: str) -> int:
-        command = [str(ROOT / ".venv/bin/python"), "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+        code, _ = self.ran([test], TEST_SECONDS)
+        return FAILED if code is None else code
+
+    def ran(self, arguments: list[str], seconds: float) -> tuple[int | None, str]:
+        """Run pytest in the copy up to the first test that fails. Return its exit code, none where time was up."""
+        options = ["-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         env = {**os.environ, "PYTHONPATH": str(self.folder), "MLOPS_DESK_CHECKOUT": str(self.folder)}
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the program anew took most of the time of a test
-        with subprocess.Popen(command, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True) as running:  # fmt: skip
-            try:
-                return running.wait(TEST_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(running.pid, 9)
-                return FAILED
+        command = [str(ROOT / ".venv/bin/python"), *options, *arguments]
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            with subprocess.Popen(command, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=output,
+                                  stderr=subprocess.STDOUT, start_new_session=True) as running:  # fmt: skip
+                try:
+                    code = running.wait(max(0.0, seconds))
+                except subprocess.TimeoutExpired:
+                    os.killpg(running.pid, 9)
+                    code = None
+            output.seek(0)
+            return code, output.read()
 
 
 def judge_all(mutations: list[Mutation], workers: int) -> list[Verdict]:
@@ -126,7 +151,7 @@ def judge_all(mutations: list[Mutation], workers: int) -> list[Verdict]:
     verdicts: list[Verdict] = []
 
     def work(folder: Path) -> None:
-        bench = Bench(folder)
+        bench = Bench.copied(folder)
         while True:
             try:
                 mutation = waiting.get_nowait()

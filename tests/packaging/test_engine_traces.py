@@ -15,6 +15,7 @@ class Engine:
 
     def __init__(self):
         self.images = {}
+        self.containers = {}
         self.cache = {}
         self.down = False
         self.refuses = set()
@@ -33,6 +34,17 @@ class Engine:
         if method == "GET" and where.path == "/images/json":
             assert json.loads(parse_qs(where.query)["filters"][0]) == {"label": ["io.mlops-desk.test"]}
             return 200, [one for one in self.images.values() if one["label"]]
+        if method == "GET" and where.path == "/containers/json":
+            query = parse_qs(where.query)
+            assert (query["all"], json.loads(query["filters"][0])) == (["1"], {"label": ["io.mlops-desk.test"]})
+            return 200, [{"Id": name} for name, of_tests in self.containers.items() if of_tests]
+        if method == "DELETE" and where.path.startswith("/containers/"):
+            name = where.path.removeprefix("/containers/")
+            assert parse_qs(where.query) == {"force": ["1"], "v": ["1"]}
+            if name in self.refuses:
+                return 409, {"message": "removal is under way"}
+            del self.containers[name]
+            return 204, None
         if method == "DELETE":
             name = where.path.removeprefix("/images/")
             if name in self.refuses or any(one["on"] == name for one in self.images.values()):
@@ -43,8 +55,11 @@ class Engine:
             return 200, {"BuildCache": list(self.cache.values()) or None}
         if method == "POST" and where.path == "/build/prune":
             query = parse_qs(where.query)
-            names = json.loads(query["filters"][0])["id"][0].split("|")
             assert query["all"] == ["1"]
+            if "filters" not in query:
+                free = [name for name, record in self.cache.items() if not record["InUse"]]
+                return 200, {"SpaceReclaimed": sum(self.cache.pop(name)["Size"] for name in free)}
+            names = json.loads(query["filters"][0])["id"][0].split("|")
             self.pruned.append(len(names))
             return 200, {"SpaceReclaimed": sum(self.cache.pop(name)["Size"] for name in names)}
         return 200, {"DockerRootDir": "/srv/docker"}
@@ -63,6 +78,15 @@ def test_images_of_runs_that_are_over_go_and_nothing_else(engine):
     said = Traces(engine).clear_old()
     assert set(engine.images) == {"of a run under way", "a person's"}
     assert said == "Images of the tests that earlier runs left: 2 were cleared away."
+
+
+def test_containers_of_tests_go_and_a_persons_stay(engine):
+    engine.containers |= {"job": True, "stuck": True, "a person's": False}
+    engine.refuses.add("stuck")
+    assert Traces(engine).clear_containers() == 1
+    assert set(engine.containers) == {"stuck", "a person's"}
+    engine.down = True
+    assert Traces(engine).clear_containers() == 0
 
 
 def test_an_image_in_use_stays_and_is_told(engine):
@@ -99,6 +123,15 @@ def test_much_cache_goes_in_several_requests(engine):
     Traces(engine).clear_new(before)
     assert engine.cache == {}
     assert engine.pruned == [100, 100, 50]
+
+
+def test_all_that_nothing_uses_goes_whoever_made_it(engine):
+    engine.cached("mine", size=1_500_000_000)
+    engine.cached("in use", in_use=True)
+    assert Traces(engine).clear_cache() == "Build cache that nothing used, cleared away: 1.5 GB."
+    assert set(engine.cache) == {"in use"}
+    engine.down = True
+    assert Traces(engine).clear_cache() == "Build cache that nothing used, cleared away: 0.0 GB."
 
 
 def test_what_nothing_uses_is_what_a_person_could_have_back(engine):

@@ -69,6 +69,52 @@ def test_a_run_begins_where_there_is_room_and_fails_at_once_where_there_is_not(b
     assert "where 8.0 GB are free" in capsys.readouterr().err
 
 
+class FullEngine:
+    """A stand-in for Traces: its build cache fills the disk until it is given back."""
+
+    def __init__(self, free):
+        self._free = free
+
+    def clear_old(self):
+        return ""
+
+    def folder(self):
+        return None
+
+    def all(self):
+        return {"images": [], "cache": []}
+
+    def unused_cache_bytes(self):
+        return 2 * GB
+
+    def clear_cache(self):
+        self._free.append(self._free[-1] + 2 * GB)
+        return "Build cache that nothing used, cleared away: 2.0 GB."
+
+
+@pytest.mark.parametrize(("ci", "free_gb", "status"), [("true", 7, 0), ("true", 5, 1), (None, 7, 1)])
+def test_a_run_of_ci_takes_the_unused_build_cache_back_where_room_is_short(
+    began, capsys, monkeypatch, ci, free_gb, status
+):
+    monkeypatch.delenv("CI", raising=False)
+    if ci is not None:
+        monkeypatch.setenv("CI", ci)
+    engine = FullEngine(began.free)
+    monkeypatch.setattr(room, "line_to", lambda _: "a line")
+    monkeypatch.setattr(room, "Traces", lambda _: engine)
+    assert began(free_gb * GB) == status
+    assert ("cleared away: 2.0 GB" in capsys.readouterr().out) == (ci is not None)
+
+
+def test_a_run_with_room_leaves_the_build_cache_alone(began, capsys, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    engine = FullEngine(began.free)
+    monkeypatch.setattr(room, "line_to", lambda _: "a line")
+    monkeypatch.setattr(room, "Traces", lambda _: engine)
+    assert began(8 * GB) == 0
+    assert "cleared away" not in capsys.readouterr().out
+
+
 def test_what_the_run_took_at_its_worst_is_told_at_the_end(began, capsys, monkeypatch):
     assert began(50 * GB) == 0
     lows = iter([42 * GB, 48 * GB])

@@ -12,7 +12,7 @@ from desk_setup.say import SetupError
         ("tests/end2end/test_serving_sleep.py", "serving"),
         ("tests/end2end/test_serving_labels.py", "governance"),
         ("tests/end2end/test_jobs_engine.py", "jobs"),
-        ("tests/unit/base/test_loop.py", "kit"),
+        ("tests/unit/kit/base/test_loop.py", "kit"),
         ("tests/new/test_unheard_of.py", "kit"),
     ],
 )

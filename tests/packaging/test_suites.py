@@ -311,3 +311,11 @@ def test_a_collection_leaves_the_bytecode_that_the_tests_then_load(tmp_path, mon
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     assert suites._begin_collection(env).wait(60) == 0
     assert [path.name.split(".")[0] for path in (tmp_path / "tests" / "__pycache__").iterdir()] == ["test_one"]
+
+
+def test_bytecode_is_kept_though_the_caller_keeps_none(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("OF_THE_CALLER", "kept")
+    env = checks.environment_for_tests()
+    assert "PYTHONDONTWRITEBYTECODE" not in env
+    assert env["OF_THE_CALLER"] == "kept"

@@ -89,16 +89,16 @@ def _display() -> tuple[str, subprocess.Popen[bytes] | None]:
 
 def _connect(options: argparse.Namespace):
     if options.agent:
-        from mlops_desk.api.client import connect
-        from mlops_desk.base.disk.agent_address import AgentAddress
-        from mlops_desk.base.disk.paths import choose_root
+        from mlops_desk.kit.api.client import connect
+        from mlops_desk.kit.base.disk.agent_address import AgentAddress
+        from mlops_desk.kit.base.disk.paths import choose_root
 
         root = choose_root(options.data_dir)
         address = AgentAddress.of_folder(root / "demo" if options.demo else root)
         return lambda given_up: connect(address, demo=options.demo, given_up=given_up)
     from doubles import Double
 
-    from mlops_desk.base.errors import Unavailable
+    from mlops_desk.kit.base.errors import Unavailable
 
     double = Double(empty=options.state in {"empty", "nogpu"}, gpus=0 if options.state == "nogpu" else 8)
     if options.sweep:
@@ -124,11 +124,11 @@ def _take_engine(double) -> None:
     """Let no engine answer, and one job wait for it."""
     from doubles import NOW, job_record
 
-    from mlops_desk.base.errors import Hint
-    from mlops_desk.records.agent import Check
-    from mlops_desk.records.engine import FoundEngine
-    from mlops_desk.records.jobs.job import JobState
-    from mlops_desk.records.jobs.reason import Reason
+    from mlops_desk.engines.records.engine import FoundEngine
+    from mlops_desk.jobs.records.job import JobState
+    from mlops_desk.jobs.records.reason import Reason
+    from mlops_desk.kit.base.errors import Hint
+    from mlops_desk.kit.records.agent import Check
 
     text, hint = "No container engine answers at unix:///run/docker.sock.", Hint("sudo systemctl start docker")
     double.found_engines = [
@@ -146,8 +146,8 @@ def _put_states(double) -> None:
 
     from doubles import NOW, endpoint_record
 
-    from mlops_desk.records.jobs.reason import Reason
-    from mlops_desk.records.serving.endpoint import (
+    from mlops_desk.jobs.records.reason import Reason
+    from mlops_desk.serving.records.endpoint import (
         AliasFollowing,
         DeployStep,
         EndpointRevision,
@@ -157,7 +157,7 @@ def _put_states(double) -> None:
         RevisionState,
         Traffic,
     )
-    from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
+    from mlops_desk.serving.records.rollout import Rollout, RolloutGuard
 
     def steps(last: str) -> tuple[DeployStep, ...]:
         told = {
@@ -206,7 +206,7 @@ def _add_sweep(double) -> None:
 
     from doubles import NOW, job_record
 
-    from mlops_desk.records.jobs.job import JobState
+    from mlops_desk.jobs.records.job import JobState
 
     states = [JobState.SUCCEEDED] * 7 + [JobState.FAILED, JobState.RUNNING, JobState.RUNNING] + [JobState.QUEUED] * 6
     for number, state in enumerate(states):
@@ -226,10 +226,11 @@ def _child(options: argparse.Namespace) -> int:
     faulthandler.enable()
     from PySide6.QtWidgets import QApplication
 
-    from mlops_desk.base.disk.agent_address import AgentAddress
-    from mlops_desk.ui.app import Program, UiOptions
-    from mlops_desk.ui.catalogue import PAGES
-    from mlops_desk.ui.look import theme
+    from mlops_desk.desk.window.app import Program
+    from mlops_desk.desk.window.catalogue import PAGES
+    from mlops_desk.kit.base.disk.agent_address import AgentAddress
+    from mlops_desk.kit.window.live.context import UiOptions
+    from mlops_desk.kit.window.look import theme
 
     scale = options.child
     application = QApplication(["mlops-desk"])
@@ -237,7 +238,7 @@ def _child(options: argparse.Namespace) -> int:
         application, _connect(options), UiOptions(AgentAddress.parse("/tmp"), demo=not options.agent or options.demo)
     )
     if options.calm:
-        from mlops_desk.ui.overview import notes
+        from mlops_desk.desk.window.overview import notes
 
         program.context.memory.setValue(notes._WELCOMED, 1)
     program.start()
@@ -342,7 +343,7 @@ def _arrange_models(application, program, options: argparse.Namespace):
 def _arrange_drift(application, program, options: argparse.Namespace):
     """Look into a column, drawn in a mode (``--tab COLUMN[:MODE]``), or turn to a tab; return an open form."""
     page = program.window.page()
-    from mlops_desk.ui.drift.monitors.pane import TABS
+    from mlops_desk.drift.window.monitors.pane import TABS
 
     pane = page.monitors.pane
     if options.tab in dict(TABS):
@@ -382,7 +383,7 @@ def _wait_for_numbers(application, program, options: argparse.Namespace) -> None
 
 
 def _gone():
-    from mlops_desk.base.errors import Unavailable
+    from mlops_desk.kit.base.errors import Unavailable
 
     return Unavailable("The agent can't be reached (ConnectError).", "Start it: mlops-desk status")
 

@@ -28,9 +28,10 @@ def main() -> int:
     from PySide6.QtCore import QSettings
     from PySide6.QtWidgets import QApplication
 
-    from mlops_desk.base.disk.agent_address import AgentAddress
-    from mlops_desk.ui.app import Program, UiOptions
-    from mlops_desk.ui.catalogue import PAGES
+    from mlops_desk.desk.window.app import Program
+    from mlops_desk.desk.window.catalogue import PAGES
+    from mlops_desk.kit.base.disk.agent_address import AgentAddress
+    from mlops_desk.kit.window.live.context import UiOptions
 
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, tempfile.mkdtemp(prefix="desk-tree-"))
     application = QApplication(["mlops-desk"])

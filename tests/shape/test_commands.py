@@ -1,4 +1,4 @@
-"""Whatever the program or its README tells a person to paste is a command that the command line takes.
+"""Whatever the program or its documentation tells a person to paste is a command that the command line takes.
 
 A name from outside (of a model, an alias, a run) stands in it as one word for a shell, whatever the name is made of.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.cli.bare.words import asks
-from mlops_desk.cli.parser import parse
+from mlops_desk.desk.cli.parser import parse
+from mlops_desk.jobs.cli.bare.arguments import asks
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mlops_desk"
@@ -35,7 +35,7 @@ PROSE = re.compile(r"; |, or |, which |\.$| (shows|takes|says|lists|tells|and) "
 SHELL = {"|", ">", "<", "&&", "…"}
 EXAMPLES = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 PLACEHOLDERS = {"PID": "4711", "TICKS": "4711"}
-"""Words of the README that stand for numbers."""
+"""Words of the documentation that stand for numbers."""
 
 
 def words_of(command: str) -> list[str]:
@@ -114,20 +114,35 @@ def examples(text: str) -> list[str]:
     return [one.group(1) for one in found if one is not None] + [" ".join(one.split()) for one in written_out]
 
 
-def test_the_command_line_takes_each_example_of_the_readme():
-    commands = examples((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert len(commands) > 100, "the search finds them"
-    wrong = [f"{command}: {why}" for command in commands if (why := refusal(command))]
+def pages() -> list[Path]:
+    """Return what users read: the README and the documentation that ships with the program."""
+    return [ROOT / "README.md", *sorted((ROOT / "resources" / "docs").rglob("*.md"))]
+
+
+def test_the_command_line_takes_each_example_of_the_documentation():
+    commands = [(page, one) for page in pages() for one in examples(page.read_text(encoding="utf-8"))]
+    assert len(commands) > 200, "the search finds them"
+    wrong = [f"{page.name}: {command}: {why}" for page, command in commands if (why := refusal(command))]
     assert not wrong, "\n".join(wrong)
 
 
-def test_each_link_within_the_readme_leads_to_a_heading():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    headings = re.findall(r"^#+ (.+)$", EXAMPLES.sub("", text), re.MULTILINE)
-    places = {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings}
-    links = re.findall(r"\]\(#([^)]+)\)", text)
-    assert len(links) > 10, "the contents of the tour"
-    assert set(links) <= places
+def anchors(page: Path) -> set[str]:
+    """Return the names by which links lead to a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", EXAMPLES.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def test_each_link_of_the_documentation_leads_to_a_file_and_a_heading():
+    wrong, n_links = [], 0
+    for page in pages():
+        for link in re.findall(r"\]\(([^)]+)\)", EXAMPLES.sub("", page.read_text(encoding="utf-8"))):
+            name, _, anchor = link.partition("#")
+            target = page.parent / name if name else page
+            n_links += 1
+            if not target.is_file() or (anchor and anchor not in anchors(target)):
+                wrong.append(f"{page.name}: {link}")
+    assert n_links > 100, "the search finds them"
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ WORDS = {"of", "whole"}
 """Names of texts that have the commas already."""
 SMALL = re.compile(r"(?:[a-z_]+\.)*_?[A-Z][A-Z_]+")
 """Limits that the program knows, as it writes them itself."""
-INTERNAL = ("mlops_desk/storage/history/",)
+INTERNAL = ("mlops_desk/kit/storage/history/",)
 """Of damaged blocks of curves, in the log."""
 
 

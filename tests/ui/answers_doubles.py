@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from mlops_desk.base.errors import Hint
-from mlops_desk.records.drift.answers import (
+from mlops_desk.drift.records.answers import (
     AnswerColumns,
     AnswersStanding,
     AnswersState,
@@ -14,7 +13,7 @@ from mlops_desk.records.drift.answers import (
     SaidOfWindow,
     ScoredWindow,
 )
-from mlops_desk.records.drift.performance import (
+from mlops_desk.drift.records.performance import (
     Direction,
     ExpectedFigure,
     Figure,
@@ -22,9 +21,10 @@ from mlops_desk.records.drift.performance import (
     ReferenceLevel,
     RowCounts,
 )
+from mlops_desk.kit.base.errors import Hint
 
 if TYPE_CHECKING:
-    from mlops_desk.records.drift.monitors import JudgedWindow
+    from mlops_desk.drift.records.monitors import JudgedWindow
 
 COLUMNS = AnswerColumns("digit", "prediction", positive="1", kind=PredictionKind.CLASSIFICATION)
 NOT_NAMED = AnswersStanding(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from service_double import Service
 
-from mlops_desk.base.errors import Invalid, NotFound, Place, Refused, Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.ci.run import (
+from mlops_desk.automation.records.approval import Approval, ApprovalKind
+from mlops_desk.automation.records.ci.repository_watch import SeenRef, WatchedRepository
+from mlops_desk.automation.records.ci.run import (
     CiBrief,
     CiCheck,
     CiRun,
@@ -21,12 +21,27 @@ from mlops_desk.records.ci.run import (
     CiState,
     ci_brief,
 )
-from mlops_desk.records.ci.watched import SeenRef, WatchedRepository
-from mlops_desk.records.jobs.spec import Goal
-from mlops_desk.records.metric import Metric
-from mlops_desk.records.pipelines.comparison import ModelComparison, ModelCost, ModelEvaluation, PairedScore, Scored
-from mlops_desk.records.pipelines.evidence import DataCheck, DataManifest, EndpointMove, GateResult, StepEvidence
-from mlops_desk.records.pipelines.run import (
+from mlops_desk.automation.records.condition_history import ConditionCurve, OfEach, RuleCourse
+from mlops_desk.automation.records.conditions import MetricClause
+from mlops_desk.automation.records.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
+from mlops_desk.automation.records.fire_result import FiredRule
+from mlops_desk.automation.records.firing import FiringState, FiringStep, KeptFiring
+from mlops_desk.automation.records.pipelines.comparison import (
+    ModelComparison,
+    ModelCost,
+    ModelEvaluation,
+    PairedScore,
+    Scored,
+)
+from mlops_desk.automation.records.pipelines.decision import DecisionWord
+from mlops_desk.automation.records.pipelines.evidence import (
+    DataCheck,
+    DataManifest,
+    EndpointMove,
+    GateResult,
+    StepEvidence,
+)
+from mlops_desk.automation.records.pipelines.run import (
     PipelineBrief,
     PipelineRun,
     PipelineState,
@@ -35,16 +50,13 @@ from mlops_desk.records.pipelines.run import (
     StepState,
     pipeline_brief,
 )
-from mlops_desk.records.pipelines.word import DecisionWord
-from mlops_desk.records.rules.approval import Approval, ApprovalKind
-from mlops_desk.records.rules.conditions import MetricClause
-from mlops_desk.records.rules.course import ConditionCurve, OfEach, RuleCourse
-from mlops_desk.records.rules.dry_run import LookedAt, RuleCheck, RuleDryRun, WouldFire
-from mlops_desk.records.rules.fired import FiredRule
-from mlops_desk.records.rules.firing import FiringState, FiringStep, KeptFiring
-from mlops_desk.records.rules.kept import KeptRule, ThingStanding
-from mlops_desk.records.serving.label import LabelQueue, LabelTask
-from mlops_desk.records.serving.request import FeedbackTaken
+from mlops_desk.automation.records.rule_record import KeptRule, ThingStanding
+from mlops_desk.jobs.records.spec import Goal
+from mlops_desk.kit.base.errors import Invalid, NotFound, Place, Refused, Unavailable
+from mlops_desk.machine.records import event as events
+from mlops_desk.machine.records.metric import Metric
+from mlops_desk.serving.records.label import LabelQueue, LabelTask
+from mlops_desk.serving.records.request import FeedbackTaken
 
 if TYPE_CHECKING:
     from builtins import list as list_of

@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from doubles import Double
 
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui.app import Program, UiOptions
-from mlops_desk.ui.frame.garbage import GuiCollector
+from mlops_desk.desk.window.app import GuiCollector, Program
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.kit.window.live.context import UiOptions
 
 gc.disable()
 

@@ -29,57 +29,57 @@ from run_doubles import RunVerbs, some_runs
 from service_double import Service
 from staging_doubles import StagingVerbs, some_copies
 
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Place, Refused, Unavailable
-from mlops_desk.base.settings import SETTINGS
-from mlops_desk.records import event as events
-from mlops_desk.records.agent import AgentCost, AgentInfo, Check
-from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.records.audit import AuditLink, AuditVerification
-from mlops_desk.records.diagnosis import Diagnosis, Evidence
-from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
-from mlops_desk.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.history import Curve, Curves, ProcessMemory, Series, Window
-from mlops_desk.records.host import Core, Disk, Filesystem, Host, HostProcess, HostProcesses, Network, Sensor
-from mlops_desk.records.incident import Absence, Incident
-from mlops_desk.records.jobs.brief import JobBrief, JobRun, brief_of, runs_of
-from mlops_desk.records.jobs.capsule import Exported
-from mlops_desk.records.jobs.group import GroupMember, JobGroup
-from mlops_desk.records.jobs.imported import ImportedJobs
-from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.place import DryRun, Explanation, QueuePlace, WaitingFor
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.running import Progress
-from mlops_desk.records.jobs.spec import Goal, JobSpec, MlflowSpec, Mount, Resources
-from mlops_desk.records.jobs.template import JobTemplate
-from mlops_desk.records.list_page import ListPage
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.model import MetricCurve, Model, ModelVersion, Registry, Run
-from mlops_desk.records.rule import Retraining, RetrainState, Rule
-from mlops_desk.records.rules.kept import KeptRule
-from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.asking import Replayed, Tried
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
-from mlops_desk.records.serving.model_fit import ModelFit
-from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.records.serving.runtime_choice import RuntimeChoice
-from mlops_desk.records.serving.undertaking import Undertaking
-from mlops_desk.records.setting import SettingValue
-from mlops_desk.records.status import PastStatus, Status
+from mlops_desk.automation.records.retraining_rule import Retraining, RetrainState, Rule
+from mlops_desk.automation.records.rule_record import KeptRule
+from mlops_desk.drift.records.report import ColumnDrift, DatasetDrift, DriftReport, Histogram, Quality
+from mlops_desk.drift.records.verdict import Measure, Verdict
+from mlops_desk.jobs.records.brief import JobBrief, JobRun, brief_of, runs_of
+from mlops_desk.jobs.records.group import GroupMember, JobGroup
+from mlops_desk.jobs.records.job import Attempt, Job, JobState
+from mlops_desk.jobs.records.job_activity import Progress
+from mlops_desk.jobs.records.job_import import ImportedJobs
+from mlops_desk.jobs.records.provenance import Exported
+from mlops_desk.jobs.records.queue_position import DryRun, Explanation, QueuePlace, WaitingFor
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import Goal, JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.jobs.records.template import JobTemplate
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Place, Refused, Unavailable
+from mlops_desk.kit.base.settings import SETTINGS
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo, Check
+from mlops_desk.kit.records.audit import AuditLink, AuditVerification
+from mlops_desk.kit.records.list_page import ListPage
+from mlops_desk.kit.records.setting import SettingValue
+from mlops_desk.machine.records import event as events
+from mlops_desk.machine.records.alert import Alert, AlertRule
+from mlops_desk.machine.records.gpu import AccountedProcess, Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.machine.records.history import Curve, Curves, ProcessMemory, Series, Window
+from mlops_desk.machine.records.host import Core, Disk, Filesystem, Host, HostProcess, HostProcesses, Network, Sensor
+from mlops_desk.machine.records.incident import Absence, Incident
+from mlops_desk.machine.records.metric import MetricState, Reading
+from mlops_desk.machine.records.status import Diagnosis, Evidence, PastStatus, Status
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.records.model import MetricCurve, Model, ModelVersion, Registry, Run
+from mlops_desk.serving.records.access import DeployedEndpoint, NewToken, deployed
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, LatencyPercentiles, ModelRef, Replica, Traffic
+from mlops_desk.serving.records.model_fit import ModelFit
+from mlops_desk.serving.records.request import LoggedRequest
+from mlops_desk.serving.records.runtime_choice import RuntimeChoice
+from mlops_desk.serving.records.task_progress import Undertaking
+from mlops_desk.serving.records.test_request import Replayed, Tried
 
 if TYPE_CHECKING:
-    from mlops_desk.records.agent import AuditEntry
-    from mlops_desk.records.ci.run import CiRun
-    from mlops_desk.records.images.task import ImageTask
-    from mlops_desk.records.pipelines.run import PipelineRun
-    from mlops_desk.records.registry.lineage import Lineage
-    from mlops_desk.records.registry.model_files import ModelFileFacts
-    from mlops_desk.records.registry.run_window import RunWindow
-    from mlops_desk.records.registry.transfer import Loss, Verified
-    from mlops_desk.records.rules.fired import FiredRule
-    from mlops_desk.records.serving.export import ExportedEndpoint
-    from mlops_desk.records.serving.variants import VariantComparison
+    from mlops_desk.automation.records.ci.run import CiRun
+    from mlops_desk.automation.records.fire_result import FiredRule
+    from mlops_desk.automation.records.pipelines.run import PipelineRun
+    from mlops_desk.engines.records.task import ImageTask
+    from mlops_desk.kit.records.agent import AuditEntry
     from mlops_desk.registry.mirror.protocol import WindowAsked
+    from mlops_desk.registry.records.lineage import Lineage
+    from mlops_desk.registry.records.model_files import ModelFileFacts
+    from mlops_desk.registry.records.run_window import RunWindow
+    from mlops_desk.registry.records.transfer import Loss, Verified
+    from mlops_desk.serving.records.export import ExportedEndpoint
+    from mlops_desk.serving.records.variants import VariantComparison
 
 GIB = 1 << 30
 NOW = time.time()

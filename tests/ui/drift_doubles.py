@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Any
 from answers_doubles import NOT_NAMED, some_answers
 from service_double import Service
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.records import event as events
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.answers import MonitorPerformance
-from mlops_desk.records.drift.monitors import (
+from mlops_desk.drift.records.answers import MonitorPerformance
+from mlops_desk.drift.records.monitors import (
     ColumnScore,
     ColumnStory,
     ColumnWindow,
@@ -26,9 +23,12 @@ from mlops_desk.records.drift.monitors import (
     MonitorState,
     WindowRule,
 )
-from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
-from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.drift.records.rows import WindowRows
+from mlops_desk.drift.records.segments import Segment, SegmentColumn, SegmentDrift
+from mlops_desk.drift.records.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base.errors import NotFound, Refused
+from mlops_desk.machine.records import event as events
 
 if TYPE_CHECKING:
     from builtins import list as list_of

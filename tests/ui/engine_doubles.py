@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from service_double import Service
 
-from mlops_desk.base.errors import Hint, NotFound
-from mlops_desk.records.engine import FoundEngine, GpuProof
-from mlops_desk.records.setting import KEYRING, SecretName
+from mlops_desk.engines.records.engine import FoundEngine, GpuProof
+from mlops_desk.kit.base.errors import Hint, NotFound
+from mlops_desk.kit.records.setting import KEYRING, SecretName
 
 LOCAL_SOCKET, PODMAN_SOCKET = "unix:///run/docker.sock", "unix:///run/user/1000/podman/podman.sock"
 _UUIDS = tuple(f"GPU-{index:08x}-1111-2222-3333-444444444444" for index in range(2))

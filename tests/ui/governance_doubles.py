@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from service_double import Service
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.records.data.catalogue import (
+from mlops_desk.governance.records.card import (
+    CARD_TEXTS,
+    CardAct,
+    CardData,
+    CardExport,
+    CardFacts,
+    CardFigure,
+    CardGap,
+    CardOfVersion,
+    CardStage,
+    CardStep,
+    CardText,
+)
+from mlops_desk.governance.records.data.catalogue import (
     DataKind,
     DataPlace,
     DataSet,
@@ -23,7 +35,7 @@ from mlops_desk.records.data.catalogue import (
     SetState,
     SetTraits,
 )
-from mlops_desk.records.data.redaction import (
+from mlops_desk.governance.records.data.redaction import (
     RedactedValue,
     Redaction,
     RedactionHint,
@@ -32,22 +44,10 @@ from mlops_desk.records.data.redaction import (
     RewriteDone,
     RewritePlan,
 )
-from mlops_desk.records.data.retention import RetentionDone, RetentionHold, RetentionItem, RetentionPlan
-from mlops_desk.records.governance.card import (
-    CARD_TEXTS,
-    CardAct,
-    CardData,
-    CardExport,
-    CardFacts,
-    CardFigure,
-    CardGap,
-    CardOfVersion,
-    CardStage,
-    CardStep,
-    CardText,
-)
-from mlops_desk.records.governance.policy import ApprovalPolicy, PolicyStanding, policy_key
-from mlops_desk.records.registry.evidence import EvidencePack, EvidencePart, PartState
+from mlops_desk.governance.records.data.retention import RetentionDone, RetentionHold, RetentionItem, RetentionPlan
+from mlops_desk.governance.records.policy import ApprovalPolicy, PolicyStanding, policy_key
+from mlops_desk.kit.base.errors import NotFound, Refused
+from mlops_desk.registry.records.evidence import EvidencePack, EvidencePart, PartState
 
 if TYPE_CHECKING:
     from builtins import list as list_of

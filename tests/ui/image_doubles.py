@@ -10,9 +10,7 @@ from dataclasses import replace
 
 from service_double import Service
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.records import event as events
-from mlops_desk.records.images.card import (
+from mlops_desk.engines.records.image import (
     ImageCard,
     ImageRoom,
     ImageUser,
@@ -21,7 +19,9 @@ from mlops_desk.records.images.card import (
     UserKind,
     VolumeCard,
 )
-from mlops_desk.records.images.task import BuildStep, ImageTask, LayerProgress, LayerState, TaskKind, TaskState
+from mlops_desk.engines.records.task import BuildStep, ImageTask, LayerProgress, LayerState, TaskKind, TaskState
+from mlops_desk.kit.base.errors import NotFound, Refused
+from mlops_desk.machine.records import event as events
 
 GIB, MIB = 1 << 30, 1 << 20
 

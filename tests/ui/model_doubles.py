@@ -8,17 +8,17 @@ from builtins import list as list_of
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.base.errors import Invalid, NotFound, Place, Refused
-from mlops_desk.records import event as events
-from mlops_desk.records.model import Artifact, Model
-from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Follower
-from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView, Downloaded
-from mlops_desk.records.registry.comparison import ComparedGroup, ComparedValue
-from mlops_desk.records.registry.labels import Labels
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
-from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
-from mlops_desk.records.registry.undo import Undo
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
+from mlops_desk.kit.base.errors import Invalid, NotFound, Place, Refused
+from mlops_desk.machine.records import event as events
+from mlops_desk.registry.records.alias_move import AliasMove, AliasPreview, Follower
+from mlops_desk.registry.records.artifact_view import ArtifactTable, ArtifactView, Downloaded
+from mlops_desk.registry.records.comparison import ComparedGroup, ComparedValue
+from mlops_desk.registry.records.labels import Labels
+from mlops_desk.registry.records.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
+from mlops_desk.registry.records.model import Artifact, Model
+from mlops_desk.registry.records.model_files import ModelFileFacts, SignatureColumn
+from mlops_desk.registry.records.undo import Undo
+from mlops_desk.registry.records.version_hit import ModelCard, VersionHit, VersionsFound
 
 if TYPE_CHECKING:
     from doubles import Double

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from service_double import Service
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
-from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
-from mlops_desk.records.registry.doctor import ExperimentSize, FindingState, StoreFinding, StoreFixed, StoreReport
-from mlops_desk.records.registry.page import PageVisit
-from mlops_desk.records.registry.tracker import Tracker, TrackerKind
-from mlops_desk.records.registry.transfer import CheckedFile, Loss, MigratedFolder, Transferred, Verified
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused
+from mlops_desk.registry.records.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
+from mlops_desk.registry.records.doctor import ExperimentSize, FindingState, StoreFinding, StoreFixed, StoreReport
+from mlops_desk.registry.records.page import PageVisit
+from mlops_desk.registry.records.tracker import Tracker, TrackerKind
+from mlops_desk.registry.records.transfer import CheckedFile, Loss, MigratedFolder, Transferred, Verified
 
 NOW = time.time()
 

@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from service_double import Service
 
-from mlops_desk.base.errors import DeskError, NotFound
-from mlops_desk.records import event as events
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Run, RunMetrics
-from mlops_desk.records.registry.artifact_view import ArtifactView, Downloaded
-from mlops_desk.records.registry.comparison import CodeDifference, ComparedGroup, ComparedValue
-from mlops_desk.records.registry.labels import Labels, RunStage
-from mlops_desk.records.registry.run_window import Importance, RunColumn, RunGroup, RunWindow
-from mlops_desk.records.registry.undo import Undo
+from mlops_desk.kit.base.errors import DeskError, NotFound
+from mlops_desk.machine.records import event as events
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.mirror.column import split_experiments, split_names
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
+from mlops_desk.registry.records.artifact_view import ArtifactView, Downloaded
+from mlops_desk.registry.records.comparison import CodeDifference, ComparedGroup, ComparedValue
+from mlops_desk.registry.records.labels import Labels, RunStage
+from mlops_desk.registry.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Run, RunMetrics
+from mlops_desk.registry.records.run_window import Importance, RunColumn, RunGroup, RunWindow
+from mlops_desk.registry.records.undo import Undo
 
 if TYPE_CHECKING:
-    from mlops_desk.records.model import Registry
-    from mlops_desk.records.registry.curve import RunCurve
+    from mlops_desk.registry.records.curve import RunCurve
+    from mlops_desk.registry.records.model import Registry
 
 NOW = time.time()
 STEPS = 150

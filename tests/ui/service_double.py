@@ -6,7 +6,7 @@ import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.kit.verbs.desk import PROTOCOLS
 
 if TYPE_CHECKING:
     from doubles import Double

@@ -6,8 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.records.jobs.staging import (
+from mlops_desk.jobs.records.staging import (
     ClearedCopies,
     DiskPart,
     DiskRoom,
@@ -17,6 +16,7 @@ from mlops_desk.records.jobs.staging import (
     StagingCache,
     StagingProgress,
 )
+from mlops_desk.kit.base.errors import NotFound, Refused
 
 GIB = 1 << 30
 

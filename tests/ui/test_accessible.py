@@ -5,10 +5,10 @@ from accessible import walk
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QCheckBox
 
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.charts.bars import BarChart
-from mlops_desk.ui.charts.chart import Chart
-from mlops_desk.ui.frame.sidebar import SidebarButton
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.desk.window.frame.sidebar import SidebarButton
+from mlops_desk.kit.window.charts.bars import BarChart
+from mlops_desk.kit.window.charts.chart import Chart
 
 Role = QAccessible.Role
 OPERATED = {Role.Button, Role.ButtonMenu, Role.PageTab, Role.CheckBox, Role.ComboBox, Role.EditableText, Role.Table,
@@ -23,7 +23,7 @@ def shown(request, start, double, qtbot):
     window.go_to(IDS[(IDS.index(request.param) + 3) % len(IDS)])
     qtbot.wait(50)
     window.go_to(request.param)
-    qtbot.wait(300)
+    qtbot.wait(50)
     return window
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mlops_desk.base import agent_clock
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.ui.live.away import NOT_REACHABLE, AgentAway, why_away
-from mlops_desk.ui.live.store import AgentConnection, Store
-from mlops_desk.ui.widgets.button import BARRED, Button
+from mlops_desk.kit.base import agent_clock
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.live.offline import NOT_REACHABLE, AgentAway, why_away
+from mlops_desk.kit.window.live.store import AgentConnection, Store
+from mlops_desk.kit.window.widgets.button import BARRED, Button
 
 NOT_NOW = f"Not now: {NOT_REACHABLE}."
 

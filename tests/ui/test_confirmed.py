@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.records.rule import RetrainState
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.models.alias.dialog import AliasDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.automation.records.retraining_rule import RetrainState
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.registry.window.models.alias.dialog import AliasDialog
 
 
 def click(qtbot, button):

@@ -8,9 +8,9 @@ import pytest
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage
 
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.base.process import run_worker
-from mlops_desk.ui import decoder
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.window import decoder
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +122,8 @@ def test_the_limit_of_memory_is_set_before_anything_is_read(unlimited):
 
 def test_as_a_process_it_answers_and_refuses_as_it_does_here():
     given = {"data": base64.b64encode(picture("PNG")).decode(), "longest_side": 20}
-    answer = run_worker("mlops_desk.ui.decoder", given, 20.0, {"QT_QPA_PLATFORM": "offscreen"})
+    answer = run_worker("mlops_desk.kit.window.decoder", given, 20.0, {"QT_QPA_PLATFORM": "offscreen"})
     assert (answer["width"], decoded(answer).width()) == (40, 20)
     largest = {"data": base64.b64encode(png_that_claims(8000, 7900)).decode(), "longest_side": 20}
     with pytest.raises(DeskError, match="picture"):
-        run_worker("mlops_desk.ui.decoder", largest, 20.0, {"QT_QPA_PLATFORM": "offscreen"})
+        run_worker("mlops_desk.kit.window.decoder", largest, 20.0, {"QT_QPA_PLATFORM": "offscreen"})

@@ -9,7 +9,7 @@ from doubles import Double
 from service_double import Service, signature_of
 
 import mlops_desk
-from mlops_desk.verbs import PROTOCOLS
+from mlops_desk.kit.verbs.desk import PROTOCOLS
 
 _VARIABLE = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
 
@@ -54,7 +54,8 @@ def test_what_the_real_verb_would_refuse_is_refused_whatever_the_double_takes() 
 def asked_by_the_window() -> set[tuple[str, str]]:
     """Return service and verb of each call in the window's code, as far as its text names both."""
     services, asked = set(PROTOCOLS), set()
-    for path in (Path(mlops_desk.__file__).parent / "ui").rglob("*.py"):
+    modules = Path(mlops_desk.__file__).parent.rglob("*.py")
+    for path in (path for path in modules if "window" in path.parts):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
                 service, verb = node.value.attr, node.attr

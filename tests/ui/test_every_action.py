@@ -12,10 +12,10 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDialog, QMenu
 from shiboken6 import isValid
 
-import mlops_desk.ui
-from mlops_desk.ui import catalogue
-from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.tabs import Tabs
+import mlops_desk
+from mlops_desk.desk.window import catalogue
+from mlops_desk.kit.window.tables.view import RecordTable
+from mlops_desk.kit.window.widgets.tabs import Tabs
 
 PAGES = [spec.id for spec in catalogue.PAGES]
 
@@ -124,8 +124,8 @@ def test_nothing_that_can_be_pressed_ends_in_an_error_of_the_log(start, double, 
 
 def _asked_acts():
     """Yield each act that one feature asks of another by a name, with its arguments, from the source."""
-    folder = Path(mlops_desk.ui.__file__).parent
-    for path in sorted(folder.rglob("*.py")):
+    folder = Path(mlops_desk.__file__).parent
+    for path in sorted(path for path in folder.rglob("*.py") if "window" in path.parts):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
@@ -167,7 +167,7 @@ def test_a_tab_stays_where_it_is_when_it_is_clicked(start, double, qtbot, page):
     places, looks = None, 0
     while looks < 8 and (not places or places != [tab.mapTo(window, QPoint()) for tab in tabs()]):
         places, looks = [tab.mapTo(window, QPoint()) for tab in tabs()], looks + 1
-        qtbot.wait(400)  # until what it shows has come; pages without tabs show none by then either
+        qtbot.wait(50)  # until what it shows has come; pages without tabs show none by then either
     moved = []
     for tab in tabs():
         before = tab.mapTo(window, QPoint())

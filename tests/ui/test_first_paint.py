@@ -10,17 +10,17 @@ import psutil
 import pytest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.frame.window import MainWindow
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.overview.grid import Grid
-from mlops_desk.ui.widgets.states import StateView
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.desk.window.frame.window import MainWindow
+from mlops_desk.desk.window.overview.page import Grid
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.widgets.states import StateView
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import json, sys
-from mlops_desk.cli.main import main
-from mlops_desk.ui import app
+from mlops_desk.desk.cli.main import main
+from mlops_desk.desk.window import app
 class Watched(app.Program):
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -45,16 +45,23 @@ def test_the_frame_is_painted_before_records_pages_and_the_client_are_loaded(tmp
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[0]))
     late = (
-        "mlops_desk.records.",
-        "mlops_desk.verbs",
-        "mlops_desk.api",
-        *(f"mlops_desk.ui.{spec.id}." for spec in PAGES if spec.id != "overview"),
-        "mlops_desk.ui.overview.page",
-        "mlops_desk.ui.parts.",
-        "mlops_desk.ui.tables.",
+        "mlops_desk.kit.api",
+        *(f"{spec.package}." for spec in PAGES if spec.id != "overview"),
+        "mlops_desk.desk.window.overview.page",
+        "mlops_desk.kit.window.parts.",
+        "mlops_desk.kit.window.tables.",
     )
-    assert not sorted(name for name in loaded - {"mlops_desk.records.metric"} if name.startswith(late))
-    assert not loaded & {"mlops_desk.ui.frame.tray", "PySide6.QtNetwork", "msgspec", "httpx", "asyncio", "numpy"}
+    language = {name for name in loaded if {"records", "verbs"} & set(name.split(".")[2:3])}
+    assert {name for name in language if name.count(".") > 2} == {"mlops_desk.machine.records.metric"}
+    assert not sorted(name for name in loaded if name.startswith(late))
+    assert not loaded & {
+        "mlops_desk.desk.window.frame.tray",
+        "PySide6.QtNetwork",
+        "msgspec",
+        "httpx",
+        "asyncio",
+        "numpy",
+    }
 
 
 def _end_agents_of(folder):

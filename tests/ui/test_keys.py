@@ -6,11 +6,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.models.alias.dialog import AliasDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.window.form.submit_form import SubmitDialog
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.registry.window.models.alias.dialog import AliasDialog
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 

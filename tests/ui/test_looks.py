@@ -9,27 +9,26 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
-from mlops_desk.base.errors import Hint, Unavailable
-from mlops_desk.records.incident import Incident
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.charts import plotting
-from mlops_desk.ui.charts.chart import Chart, align
-from mlops_desk.ui.curves.traces import NamedCurve
-from mlops_desk.ui.events.detail import EventDetail
-from mlops_desk.ui.gpus import facts
-from mlops_desk.ui.gpus.head import Head
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.overview import glance
-from mlops_desk.ui.overview.strip import Statement, Strip
-from mlops_desk.ui.storage import words
-from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.facts import Fact, FactGrid
-from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.form import FormDialog
-from mlops_desk.ui.widgets.states import StateView
-from mlops_desk.ui.widgets.value import Value
-from mlops_desk.ui.words import alerts, numbers
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.desk.window.overview import glance
+from mlops_desk.desk.window.overview.strip import Statement, Strip
+from mlops_desk.gpus.window import facts
+from mlops_desk.gpus.window.page import Head
+from mlops_desk.kit.base.errors import Hint, Unavailable
+from mlops_desk.kit.window.charts import chart_painter
+from mlops_desk.kit.window.charts.chart import Chart, align
+from mlops_desk.kit.window.curves.traces import NamedCurve
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.button import Button
+from mlops_desk.kit.window.widgets.facts import Fact, FactGrid, Value
+from mlops_desk.kit.window.widgets.field import Field
+from mlops_desk.kit.window.widgets.form import FormDialog
+from mlops_desk.kit.window.widgets.states import StateView
+from mlops_desk.kit.window.words import alerts, numbers
+from mlops_desk.machine.records.incident import Incident
+from mlops_desk.machine.window.events.detail import EventDetail
+from mlops_desk.machine.window.storage import words
 
 LONG = "GPU-00000000-1111-2222-3333-444444444444"
 
@@ -39,17 +38,17 @@ LONG = "GPU-00000000-1111-2222-3333-444444444444"
 
 @given(st.lists(st.floats(-50, 250), max_size=8))
 def test_names_stand_in_order_and_never_touch(wished):
-    placed = plotting.apart(sorted(wished), 0.0, 200.0)
+    placed = chart_painter.apart(sorted(wished), 0.0, 200.0)
     assert len(placed) == len(wished)
-    assert all(b - a >= plotting.LABEL_GAP - 1e-9 for a, b in pairwise(placed))
+    assert all(b - a >= chart_painter.LABEL_GAP - 1e-9 for a, b in pairwise(placed))
     assert all(-1e-9 <= place <= 200.0 + 1e-9 for place in placed)
 
 
 def test_names_of_curves_that_cross_by_a_hair_do_not_jump():
-    order = plotting.settled([], {"core": 50.0, "memory": 51.0})
+    order = chart_painter.settled([], {"core": 50.0, "memory": 51.0})
     assert order == ["core", "memory"]
-    assert plotting.settled(order, {"core": 51.0, "memory": 50.0}) == ["core", "memory"]
-    assert plotting.settled(order, {"core": 60.0, "memory": 50.0}) == ["memory", "core"]
+    assert chart_painter.settled(order, {"core": 51.0, "memory": 50.0}) == ["core", "memory"]
+    assert chart_painter.settled(order, {"core": 60.0, "memory": 50.0}) == ["memory", "core"]
 
 
 def chart(qtbot, title: str, *names: str) -> Chart:
@@ -245,7 +244,7 @@ def test_eight_gpus_fit_on_the_overview_without_scrolling(start, double, qtbot):
     page._notes.welcome._put_away()
     bar = page.findChild(QScrollArea).verticalScrollBar()
     qtbot.waitUntil(lambda: len(page._gpus) == 8 and bool(page._queue._lines))
-    qtbot.wait(100)
+    qtbot.wait(50)
     assert bar.maximum() == 0
 
 

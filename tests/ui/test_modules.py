@@ -14,8 +14,8 @@ import json, sys
 sys.path.insert(0, "tests/ui")
 from PySide6.QtCore import QTimer
 from doubles import Double
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui import app
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.desk.window import app
 seen = {}
 def begin(program):
     def look():
@@ -59,11 +59,11 @@ def test_the_window_loads_no_heavy_library(tmp_path):
     heavy = {"sqlalchemy", "alembic", "mlflow", "docker", "pynvml", "pandas", "duckdb", "fastapi", "scipy"}
     assert not heavy & set(seen["all"])
     assert "pyqtgraph" not in seen["overview"]
-    loaded = {name for name in seen["overview"] if name.startswith("mlops_desk.ui.")}
-    assert "mlops_desk.ui.drift.feature" in loaded, "every feature is asked for its badge"
+    loaded = {name for name in seen["overview"] if ".window." in name}
+    assert "mlops_desk.drift.window.feature" in loaded, "every feature is asked for its badge"
     assert {name for name in loaded if name.endswith((".page", "_form"))} == {
-        "mlops_desk.ui.overview.page",
-        "mlops_desk.ui.parts.page",
+        "mlops_desk.desk.window.overview.page",
+        "mlops_desk.kit.window.parts.page",
     }, "no page and no form that nobody opened"
     assert not {"pyqtgraph", "numpy"} & set(seen["curves"])
     assert "pyqtgraph" in seen["all"]

@@ -7,18 +7,18 @@ import pytest
 from doubles import Double
 from PySide6.QtCore import Qt
 
-from mlops_desk import ui
-from mlops_desk.records import event as events
-from mlops_desk.ui import catalogue
-from mlops_desk.ui.feature import PageSpec
+from mlops_desk.desk.window import catalogue
+from mlops_desk.kit import window
+from mlops_desk.kit.window.feature import PageSpec
+from mlops_desk.machine.records import event as events
 
 FILES = {
     "__init__.py": '"""The page on sweeps."""\n',
     "page.py": '''"""The page."""
 
-from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.parts.page import Page
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.parts.page import Page
 from PySide6.QtWidgets import QVBoxLayout
 
 SWEEPS = Topic("sweeps")
@@ -45,12 +45,12 @@ class SweepsPage(Page):
 ''',
     "feature.py": '''"""Sweeps, as the frame sees them."""
 
-from mlops_desk.records import event as events
-from mlops_desk.ui.feature import Badge, Feature, go
-from mlops_desk.ui.live.store import Loaded
-from mlops_desk.ui.sweeps.page import SWEEPS, SweepsPage
-from mlops_desk.ui.widgets.lines import Line
-from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.machine.records import event as events
+from mlops_desk.kit.window.feature import Badge, Feature, go
+from mlops_desk.kit.window.live.store import Loaded
+from mlops_desk.kit.window.sweeps.page import SWEEPS, SweepsPage
+from mlops_desk.kit.window.widgets.lines import Line
+from mlops_desk.kit.window.words.numbers import Mark
 
 
 def _keep(store, event):
@@ -79,13 +79,13 @@ def sweeps(tmp_path, monkeypatch):
     folder.mkdir()
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    monkeypatch.setattr(ui, "__path__", [*ui.__path__, str(tmp_path)])
-    spec = PageSpec("sweeps", "Sweeps", "M3 10h14")
+    monkeypatch.setattr(window, "__path__", [*window.__path__, str(tmp_path)])
+    spec = PageSpec("sweeps", "Sweeps", "M3 10h14", "mlops_desk.kit.window.sweeps")
     monkeypatch.setattr(catalogue, "PAGES", (*catalogue.PAGES[:-1], spec, catalogue.PAGES[-1]))
     catalogue.feature.cache_clear()
     yield spec
     catalogue.feature.cache_clear()
-    for name in [name for name in sys.modules if name.startswith("mlops_desk.ui.sweeps")]:
+    for name in [name for name in sys.modules if name.startswith("mlops_desk.kit.window.sweeps")]:
         del sys.modules[name]
     gc.collect()
 

@@ -7,13 +7,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel
 
-from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.records import event as changes
-from mlops_desk.records.rule import RetrainState
-from mlops_desk.records.serving.endpoint import EndpointState
-from mlops_desk.ui.drift.rule import RuleDialog
-from mlops_desk.ui.widgets.button import CopyButton
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.automation.records.retraining_rule import RetrainState
+from mlops_desk.drift.window.retraining import RuleDialog
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.kit.window.widgets.button import CopyButton
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.machine.records import event as changes
+from mlops_desk.serving.records.endpoint import EndpointState
 
 
 def opened(page, kind):

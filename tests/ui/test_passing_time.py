@@ -5,9 +5,9 @@ import time
 import pytest
 from PySide6.QtWidgets import QTableView
 
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.words import numbers
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.words import numbers
 
 HOUR = 3600.0
 
@@ -46,7 +46,7 @@ def test_ages_are_worded_anew_while_a_page_is_seen(start, double, qtbot, later, 
     if page == "drift":
         shown.monitors.pane.tabs.choose("facts")
     qtbot.waitUntil(lambda: len(ages(shown)) > 1)
-    qtbot.wait(200)
+    qtbot.wait(50)
     before = ages(shown)
     later[0] = 400 * 24 * HOUR
     shown.clock.setInterval(10)

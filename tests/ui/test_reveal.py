@@ -6,12 +6,12 @@ import pytest
 from doubles import endpoint_record, job_record
 from PySide6.QtCore import Qt
 
-from mlops_desk.records import event as events
-from mlops_desk.records.event import IncidentLogged
-from mlops_desk.records.incident import Incident
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.rule import Retraining, RetrainState
-from mlops_desk.records.serving.endpoint import EndpointState
+from mlops_desk.automation.records.retraining_rule import Retraining, RetrainState
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.machine.records import event as events
+from mlops_desk.machine.records.event import IncidentLogged
+from mlops_desk.machine.records.incident import Incident
+from mlops_desk.serving.records.endpoint import EndpointState
 
 
 @pytest.fixture

@@ -4,28 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.alert import Alert
-from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import EndpointState, ModelRef
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.endpoints import words as endpoint_words
-from mlops_desk.ui.frame import alarms
-from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.overview import glance
-from mlops_desk.ui.overview.attention import wrong_now
-from mlops_desk.ui.parts.page import StaleLine
-from mlops_desk.ui.widgets.lines import Line
-from mlops_desk.ui.words import marks
-from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.desk.window.frame import alarms
+from mlops_desk.desk.window.overview import glance
+from mlops_desk.desk.window.overview.page import wrong_now
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.kit.window.parts.page import StaleLine
+from mlops_desk.kit.window.widgets.lines import Line
+from mlops_desk.kit.window.words import marks
+from mlops_desk.kit.window.words.numbers import Mark
+from mlops_desk.machine.records import event as events
+from mlops_desk.machine.records.alert import Alert
+from mlops_desk.registry.records.model import Model
+from mlops_desk.serving.records.endpoint import EndpointState, ModelRef
+from mlops_desk.serving.window import words as endpoint_words
 
 
 @pytest.mark.parametrize("page", [spec.id for spec in PAGES])
 def test_every_page_says_that_the_agent_is_gone(start, double, qtbot, page):
     program = start(double, page)
     shown = program.window.page()
-    qtbot.wait(100)
+    qtbot.wait(50)
     assert not [line for line in shown.findChildren(StaleLine) if line.isVisible()]
     program.bridge.client.break_off()
     double.failing["events"] = Unavailable("The agent can't be reached.", None)

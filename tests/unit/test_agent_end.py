@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk import agent
+from mlops_desk.desk import agent_process
 
 # An agent whose desk and server are doubles; each argument names a place where it hangs for ever.
 PROGRAM = """
 import re, sys, threading, types
 from pathlib import Path
-from mlops_desk import agent, api, desk
-from mlops_desk.base.disk.paths import DataFolder
-import mlops_desk.api.server
+from mlops_desk import desk
+from mlops_desk.desk import agent_process as agent
+from mlops_desk.kit import api
+from mlops_desk.kit.base.disk.paths import DataFolder
+import mlops_desk.kit.api.server
 
 hangs, ended = set(sys.argv[2:]), threading.Event()
 
@@ -52,7 +54,7 @@ def open_desk(folder, loop, demo):
     return Desk()
 
 desk.open_desk = open_desk
-mlops_desk.api.server.ApiServer = Server
+mlops_desk.kit.api.server.ApiServer = Server
 sys.exit(agent.main(DataFolder(Path(sys.argv[1]))))
 """
 
@@ -99,12 +101,12 @@ def test_what_hangs_on_the_way_out_does_not_keep_the_agent_and_is_named(tmp_path
 def test_a_second_signal_does_not_postpone_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[tuple[float, bool, object]] = []
     monkeypatch.setattr(
-        agent.faulthandler,
+        agent_process.faulthandler,
         "dump_traceback_later",
         lambda seconds, *, exit, file: counted.append((seconds, exit, file)),  # noqa: A006 - the module's own word
     )
     stacks = StringIO()
-    ending = agent._Ending(stacks)
+    ending = agent_process._Ending(stacks)
     began: list[int] = []
     ending.call(lambda: began.append(len(counted)))
     for _ in range(3):
@@ -114,8 +116,8 @@ def test_a_second_signal_does_not_postpone_the_end(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_signal_before_there_is_anything_to_stop_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.faulthandler, "dump_traceback_later", lambda *_, **__: None)
-    ending, stopped = agent._Ending(StringIO()), []
+    monkeypatch.setattr(agent_process.faulthandler, "dump_traceback_later", lambda *_, **__: None)
+    ending, stopped = agent_process._Ending(StringIO()), []
     ending(signal.SIGTERM, None)
     ending.call(lambda: stopped.append("now"))
     assert stopped == ["now"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlops_desk import selftest
-from mlops_desk.base.process import Finished
+from mlops_desk.kit.base.process import Finished
 
 
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **checks) -> dict[str, object]:
@@ -53,7 +53,7 @@ def test_a_collector_that_sends_nothing_is_broken(tmp_path: Path, monkeypatch: p
 
 
 def test_a_record_that_comes_back_changed_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlops_desk.storage import state
+    from mlops_desk.kit.storage import state
 
     class Forgetful:
         def __init__(self, _path: Path) -> None:
@@ -109,11 +109,11 @@ def test_the_window_is_drawn_without_a_screen_where_there_is_none(
 
 
 def test_a_machine_whose_processes_nobody_tells_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlops_desk.telemetry.processes import reading
+    from mlops_desk.machine.telemetry.processes import process_reader
 
     def refused(pid: int) -> object:
-        raise reading.psutil.AccessDenied(pid)
+        raise process_reader.psutil.AccessDenied(pid)
 
-    monkeypatch.setattr(reading.psutil, "Process", refused)
+    monkeypatch.setattr(process_reader.psutil, "Process", refused)
     with pytest.raises(ValueError, match="not found among"):
         selftest._processes(tmp_path)

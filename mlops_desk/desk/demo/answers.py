@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from mlops_desk.base.process import serve_one
 from mlops_desk.desk.demo import data
-from mlops_desk.records.drift.answers import AnswerColumns
-from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
-from mlops_desk.storage.request_log.layout import hour_of, part_path
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.drift.records.answers import AnswerColumns
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.storage.request_log.feedback import Feedback, write_feedback
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow
 
 MODULE = "mlops_desk.desk.demo.answers"
 COLUMNS = AnswerColumns("churned", "churns", ("probability",), positive="1")

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from mlops_desk.desk.demo import data
-from mlops_desk.records.model import Run
+from mlops_desk.registry.records.model import Run
 
 _SIDE = 192  # chosen: pixels of the plot, seen well and small
 _ROWS = 40  # chosen: a screenful

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlops_desk.storage.requests import LogWindow
+from mlops_desk.kit.storage.requests import LogWindow
 
 _SEED = 1  # chosen: any will do, as long as it is the same each time
 _ROWS = 2000  # chosen: enough for each measure of drift to be sure

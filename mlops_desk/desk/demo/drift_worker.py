@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.process import serve_one
 from mlops_desk.desk.demo import data
+from mlops_desk.drift.records.report import DriftOptions
 from mlops_desk.drift.worker import compare_files
-from mlops_desk.records.drift import DriftOptions
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.process import serve_one
 
 MODULE = "mlops_desk.desk.demo.drift_worker"
 _LEAST_PRIORITY = 19  # of nice(2)

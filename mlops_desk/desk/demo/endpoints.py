@@ -9,19 +9,30 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import Hint, NotFound, Refused
-from mlops_desk.desk.demo import beside, endpoint_life, traffic
-from mlops_desk.desk.demo.failed_endpoint import BUILD_OUTPUT, failed_endpoint
+from mlops_desk.desk.demo import endpoint_lifecycle, experiments, traffic
+from mlops_desk.desk.demo.build_failure import BUILD_OUTPUT, failed_endpoint
 from mlops_desk.desk.demo.pipelines import DemoLed
-from mlops_desk.desk.demo.story.labels import PlayedLabels
-from mlops_desk.records.event import EndpointChanged, EndpointRemoved
-from mlops_desk.records.history import SeriesName
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.access import DeployedEndpoint, NewToken, deployed
-from mlops_desk.records.serving.asking import Replayed, Tried
-from mlops_desk.records.serving.endpoint import (
+from mlops_desk.desk.demo.scenario.labels import PlayedLabels
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.errors import Hint, NotFound, Refused
+from mlops_desk.kit.storage.history.chunks import TIER_SECONDS
+from mlops_desk.kit.storage.request_log.query import RequestQuery
+from mlops_desk.machine.records.event import EndpointChanged, EndpointRemoved
+from mlops_desk.machine.records.history import SeriesName
+from mlops_desk.machine.telemetry.simulation.workloads import SERVER_GPUS
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import deploy_options
+from mlops_desk.serving.access import fresh_token
+from mlops_desk.serving.alias_sync import decide
+from mlops_desk.serving.custom_image import asked
+from mlops_desk.serving.experiments.version_scorer import Weighed, WeighingOrder
+from mlops_desk.serving.export.form import foreign_place, format_of
+from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
+from mlops_desk.serving.meters import LONG_STEP_SECONDS
+from mlops_desk.serving.metrics import ENDPOINT
+from mlops_desk.serving.records.access import DeployedEndpoint, NewToken, deployed
+from mlops_desk.serving.records.endpoint import (
     AliasFollowing,
     Endpoint,
     EndpointPause,
@@ -34,30 +45,19 @@ from mlops_desk.records.serving.endpoint import (
     RevisionState,
     Traffic,
 )
-from mlops_desk.records.serving.export import ExportedEndpoint
-from mlops_desk.records.serving.model_fit import ModelFit
-from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
-from mlops_desk.records.serving.rollout import RolloutGuard
-from mlops_desk.records.serving.variants import VariantComparison
-from mlops_desk.serving import plan
-from mlops_desk.serving.access.tokens import fresh_token
-from mlops_desk.serving.anyimage.facts import asked
-from mlops_desk.serving.beside.weighing import Weighed, WeighingOrder
-from mlops_desk.serving.export.form import foreign_place, format_of
-from mlops_desk.serving.following.decision import decide
-from mlops_desk.serving.gateway.traffic import KEPT_SECONDS, Past
-from mlops_desk.serving.logged.requests import own_file, query_of
-from mlops_desk.serving.meters.series import LONG_STEP_SECONDS
-from mlops_desk.serving.metrics import ENDPOINT
-from mlops_desk.serving.replicas.wishes import check_gpus, scale_of
-from mlops_desk.serving.rollout.ladder import begin
+from mlops_desk.serving.records.export import ExportedEndpoint
+from mlops_desk.serving.records.model_fit import ModelFit
+from mlops_desk.serving.records.request import FeedbackTaken, LoggedRequest
+from mlops_desk.serving.records.rollout import RolloutGuard
+from mlops_desk.serving.records.test_request import Replayed, Tried
+from mlops_desk.serving.records.variants import VariantComparison
+from mlops_desk.serving.replicas import check_gpus, scale_of
+from mlops_desk.serving.request_log.requests import own_file, query_of
+from mlops_desk.serving.rollout import begin
 from mlops_desk.serving.service import EndpointsService
-from mlops_desk.storage.history.chunks import TIER_SECONDS
-from mlops_desk.storage.request_log.query import RequestQuery
-from mlops_desk.telemetry.simulated.works import SERVER_GPUS
 
 if TYPE_CHECKING:
-    from mlops_desk.desk.house import Desk
+    from mlops_desk.desk.desk import Desk
 
 QUARTER_SECONDS = TIER_SECONDS[-1]
 _LOGGED = 100_000  # chosen: two days of the log
@@ -67,7 +67,7 @@ _DRAFTS_A_SECOND = 1.6  # chosen: a small team of support
 _AGE_SECONDS = 21 * 86_400.0  # chosen: they are as old as the model's first version
 _FINE_SECONDS = 6 * 3600.0  # chosen: what one looks at first has a point a minute
 _DEPLOYED = (("churn-prod", "churn@champion", 42.0), ("churn-eu", "churn/2", 7.5))
-_ON_GPU = ("support-drafts", "mistral-support@champion")
+ON_GPU = ("support-drafts", "mistral-support@champion")
 _ASLEEP = ("line-defects", "resnet50@champion", 1800.0)  # it sleeps after half an hour without a request
 _COLUMNS = {"tenure_months": 14, "monthly_charge": 71.5, "support_calls": 2}
 _SAID = "The invoice came twice. What do I do?"
@@ -92,7 +92,7 @@ class DemoEndpoints(EndpointsService):
         self._labels = PlayedLabels()
         self.led = DemoLed(self, self._tell, desk.loop)
         self._told_until = time.time()
-        self._rates = {name: rate for name, _, rate in _DEPLOYED} | {_ON_GPU[0]: _DRAFTS_A_SECOND}
+        self._rates = {name: rate for name, _, rate in _DEPLOYED} | {ON_GPU[0]: _DRAFTS_A_SECOND}
 
     def start(self) -> None:
         now = time.time()
@@ -108,11 +108,10 @@ class DemoEndpoints(EndpointsService):
             self._tell(made)
             self._record(made, _starts(now - _AGE_SECONDS, now - _FINE_SECONDS, QUARTER_SECONDS))
             self._record(made, _starts(now - _FINE_SECONDS, now, LONG_STEP_SECONDS))
-        self.deploy(_ON_GPU[1], _ON_GPU[0], gpus=1, follow="champion")
         name, model, sleep_after = _ASLEEP
         self.deploy(model, name, sleep_after=sleep_after)
         idle = Reason("idle", "Nobody has asked it anything for 30 minutes. The next request wakes it.")
-        asleep = endpoint_life.asleep(self.show(name), now - sleep_after, idle)
+        asleep = endpoint_lifecycle.asleep(self.show(name), now - sleep_after, idle)
         self._tell(replace(asleep, load=Traffic()))  # nobody has ever asked it
         self._tell(failed_endpoint(now, "churn-lab", self._desk.registry_core.resolve("churn@champion")))
         self._told_until = now
@@ -140,15 +139,15 @@ class DemoEndpoints(EndpointsService):
         command: list_of[str] | None = None,
         wait: bool = True,  # noqa: ARG002 - ready at once
     ) -> DeployedEndpoint:
-        plan.check_name(name)
+        deploy_options.check_name(name)
         if asked(model, image, port, health, command) is not None:
             raise Refused("The demo has no images.", "Name one of its models: churn@champion.")
-        percent = plan.first_percent(shadow=shadow, canary=canary)
+        percent = deploy_options.first_percent(shadow=shadow, canary=canary)
         known = self._played.get(name)
         scale = scale_of(known.scale if known else EndpointScale(), replicas, sleep_after=sleep_after)
         of_each = check_gpus(gpus)
-        query = plan.parse_model(model)
-        model = model if plan.followed(query, follow) is None else f"{query.name}@{follow}"
+        query = deploy_options.parse_model(model)
+        model = model if deploy_options.followed(query, follow) is None else f"{query.name}@{follow}"
         version = self._desk.registry_core.resolve(model)
         number = max((one.revision for one in known.revisions), default=0) + 1 if known else 1
         now = time.time()
@@ -164,7 +163,7 @@ class DemoEndpoints(EndpointsService):
         token = fresh_token() if required and not (known and known.token_required) else None
         if known is None or not known.replicas or percent is None:
             live = replace(self._with_live(known, name, made, now), follows=follow, following=following)
-            told = endpoint_life.scaled(replace(live, token_required=required), scale, self._gpus_of(live))
+            told = endpoint_lifecycle.scaled(replace(live, token_required=required), scale, self._gpus_of(live))
             return deployed(self._tell(told), token)
         known = replace(known, token_required=required, follows=follow, following=following, scale=scale)
         begun = begin(number, percent, RolloutGuard(), now)
@@ -172,7 +171,7 @@ class DemoEndpoints(EndpointsService):
         made = replace(made, state=RevisionState.CANARY if percent else RevisionState.SHADOW)
         beside = (*known.replicas, Replica(f"mld-demo-{name}-r{number}", number, "running", "127.77.1.3"))
         changed = replace(known, rollout=begun, revisions=(*known.revisions, made), replicas=beside, updated_at=now)
-        return deployed(self._tell(endpoint_life.shared(changed, shares)), token)
+        return deployed(self._tell(endpoint_lifecycle.shared(changed, shares)), token)
 
     def token(self, name: str, *, revoke: bool = False) -> NewToken:
         endpoint = self.show(name)
@@ -188,14 +187,14 @@ class DemoEndpoints(EndpointsService):
     ) -> Endpoint:
         known = self.show(name)
         scale = scale_of(known.scale, replicas, least, most, sleep_after)
-        return self._tell(endpoint_life.scaled(known, scale, self._gpus_of(known)))
+        return self._tell(endpoint_lifecycle.scaled(known, scale, self._gpus_of(known)))
 
     def follow(self, name: str, alias: str, canary: float | None = None) -> Endpoint:
         known = self.show(name)
-        percent = plan.first_percent(shadow=False, canary=canary)
-        plan.followed(plan.ModelQuery(known.model.name), alias)
+        percent = deploy_options.first_percent(shadow=False, canary=canary)
+        deploy_options.followed(deploy_options.ModelQuery(known.model.name), alias)
         version = self._desk.registry_core.resolve(f"{known.model.name}@{alias}")
-        changed = self._tell(endpoint_life.following(known, alias, version.version, time.time(), percent))
+        changed = self._tell(endpoint_lifecycle.following(known, alias, version.version, time.time(), percent))
         if version.version == known.model.version:
             return changed
         return self.deploy(f"{known.model.name}@{alias}", name, canary=percent, follow=alias)
@@ -204,9 +203,9 @@ class DemoEndpoints(EndpointsService):
         return self._tell(replace(self.show(name), follows=None, following=None))
 
     def split(self, name: str, shares: list_of[str]) -> Endpoint:
-        percents = plan.parse_shares(shares)
+        percents = deploy_options.parse_shares(shares)
         return self._tell(
-            endpoint_life.shared(self.show(name), {str(number): part / 100.0 for number, part in percents.items()})
+            endpoint_lifecycle.shared(self.show(name), {str(number): part / 100.0 for number, part in percents.items()})
         )
 
     def promote(self, name: str, revision: int | None = None) -> Endpoint:
@@ -227,7 +226,7 @@ class DemoEndpoints(EndpointsService):
         return self.promote(name, before[-1])
 
     def _with_live(self, known: Endpoint | None, name: str, made: EndpointRevision, now: float) -> Endpoint:
-        return endpoint_life.with_live(known, name, made, now, self._gpus_of(known))
+        return endpoint_lifecycle.with_live(known, name, made, now, self._gpus_of(known))
 
     def _gpus_of(self, known: Endpoint | None) -> list_of[str]:
         """Return GPUs for an endpoint: those that it has, then the server's; each other one is held by a job."""
@@ -238,11 +237,11 @@ class DemoEndpoints(EndpointsService):
         return list(dict.fromkeys((*held, *lent, *others)))
 
     def lend(self, name: str) -> Endpoint:
-        return self._tell(endpoint_life.lent(self.show(name), time.time()))
+        return self._tell(endpoint_lifecycle.lent(self.show(name), time.time()))
 
     def claim(self, name: str) -> Endpoint:
         known = self.show(name)
-        waits = self._tell(endpoint_life.claimed(known))
+        waits = self._tell(endpoint_lifecycle.claimed(known))
         self._desk.loop.start(f"demo-claim-{name}", partial(self._come_back, name, self._gpus_of(known)))
         return waits
 
@@ -251,7 +250,7 @@ class DemoEndpoints(EndpointsService):
         if not self._desk.loop.ending.wait(_CLAIM_SECONDS) and name in self._played:
             known = self._played[name]
             if known.state is EndpointState.ASLEEP and known.lent is None:
-                self._tell(endpoint_life.awake(known, gpus))
+                self._tell(endpoint_lifecycle.awake(known, gpus))
 
     def pause(self, name: str, why: str | None = None) -> Endpoint:
         pause = EndpointPause(time.time(), current_caller().user, why)
@@ -262,7 +261,7 @@ class DemoEndpoints(EndpointsService):
 
     def sleep(self, name: str) -> Endpoint:
         reason = Reason("put_to_sleep", "It was put to sleep. The next request wakes it.")
-        return self._tell(endpoint_life.asleep(self.show(name), time.time(), reason))
+        return self._tell(endpoint_lifecycle.asleep(self.show(name), time.time(), reason))
 
     def wake(self, name: str) -> Endpoint:
         known = self.show(name)
@@ -270,7 +269,7 @@ class DemoEndpoints(EndpointsService):
             raise Refused(f"Endpoint {name} has lent its GPUs.", Hint(f"mlops-desk endpoints claim {name}"))
         if known.state is not EndpointState.ASLEEP:
             return known
-        return self._tell(endpoint_life.awake(known, self._gpus_of(known)))
+        return self._tell(endpoint_lifecycle.awake(known, self._gpus_of(known)))
 
     def list(self) -> list_of[Endpoint]:
         return sorted(self._played.values(), key=lambda endpoint: endpoint.name)
@@ -293,7 +292,7 @@ class DemoEndpoints(EndpointsService):
     ) -> Replayed:
         with self._beside.works.begun("The replay", ticket) as work:
             asked = self.requests(name, since, "2xx", limit=limit)
-            return beside.replayed(self.show(name), revision, asked, rate, work)
+            return experiments.replayed(self.show(name), revision, asked, rate, work)
 
     def compare(
         self,
@@ -307,7 +306,7 @@ class DemoEndpoints(EndpointsService):
     ) -> VariantComparison:
         version = self._desk.registry_core.resolve(model)
         with self._beside.works.begun("The comparison", ticket) as work:
-            return beside.compared(version.name, version.version, variants, threads, work)
+            return experiments.compared(version.name, version.version, variants, threads, work)
 
     def export(
         self,
@@ -327,16 +326,16 @@ class DemoEndpoints(EndpointsService):
         if foreign_place(read[0], read[1], platform) is not None:
             raise Refused("The demo has no image to lay upon a base.", "Leave --base and --wheels out.")
         with self._beside.works.begun("The export", ticket) as work:
-            return beside.exported(endpoint, revision or endpoint.revision, own_file(out), wanted, work)
+            return experiments.exported(endpoint, revision or endpoint.revision, own_file(out), wanted, work)
 
     def weigh(self, _version: ModelVersion, order: WeighingOrder, ticket: str | None) -> Weighed:
         with self._beside.works.begun("The weighing", ticket) as work:
-            return beside.weighed(order, work)
+            return experiments.weighed(order, work)
 
     def fit(self, model: str, gpus: int | None = None) -> ModelFit:
         version = self._desk.registry_core.resolve(model)
         free = [gpu.index for gpu in self._desk.telemetry.gpu_facts()]
-        return beside.fitted(version.name, version.version, check_gpus(gpus) or 0, free)
+        return experiments.fitted(version.name, version.version, check_gpus(gpus) or 0, free)
 
     def show(self, name: str) -> Endpoint:
         try:
@@ -406,8 +405,8 @@ class DemoEndpoints(EndpointsService):
                 self._past.note(endpoint.name, load)
                 errors = traffic.errors_of(self._rates.get(endpoint.name, 1.0))
                 # It may have been there before the driver told of any GPU.
-                lacks = endpoint_life.lacks_gpus(endpoint)
-                shown = endpoint_life.awake(endpoint, self._gpus_of(endpoint)) if lacks else endpoint
+                lacks = endpoint_lifecycle.lacks_gpus(endpoint)
+                shown = endpoint_lifecycle.awake(endpoint, self._gpus_of(endpoint)) if lacks else endpoint
                 self._tell(replace(shown, load=load, latency=traffic.latency_of(load), errors=errors))
                 self._record(endpoint, _starts(self._told_until, now, LONG_STEP_SECONDS))
         self._told_until = now
@@ -434,7 +433,7 @@ def _starts(start: float, end: float, every: float) -> list[float]:
 
 def _example(endpoint: Endpoint) -> dict[str, Any]:
     """Return a request that works: a row of numbers, or for one that writes, what somebody says to it."""
-    if endpoint.model.name == _ON_GPU[1].partition("@")[0]:
+    if endpoint.model.name == ON_GPU[1].partition("@")[0]:
         return {"example": {"messages": [{"role": "user", "content": _SAID}], "max_tokens": 200}, "example_of": "model"}
     return {"example": {"dataframe_records": [_COLUMNS]}, "example_of": "model"}
 

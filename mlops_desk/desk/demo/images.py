@@ -4,14 +4,14 @@ import logging
 import os
 import time
 
-from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import DeskError
 from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.engines.fake_images import ScriptedPull
-from mlops_desk.engines.images import StoredVolume
-from mlops_desk.images.service import ImagesService
-from mlops_desk.records.images.task import BuildStep, ImageTask, TaskKind, TaskState
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.engines.image_store import StoredVolume
+from mlops_desk.engines.images.service import ImagesService
+from mlops_desk.engines.records.task import BuildStep, ImageTask, TaskKind, TaskState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.caller import user_name
+from mlops_desk.kit.base.errors import DeskError
 
 _log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.desk.demo import artifacts, data, past, sweeps
-from mlops_desk.records.model import DatasetInput, Run
-from mlops_desk.records.registry.alias_move import AliasMove, JournalEntry
+from mlops_desk.desk.demo import artifacts, data, seed_records, sweeps
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.records.alias_move import AliasMove, JournalEntry
+from mlops_desk.registry.records.model import DatasetInput, Run
 
 _HOUR_SECONDS = 3600.0  # chosen: so long a training takes, and its version waits for a champion to be made of it
 _PEOPLE = ("amara", "jonas", "maria")
@@ -42,7 +42,7 @@ def filled(files: Path, now: float) -> FakeRegistry:
     for name, experiment, metric, count, champion in data.MODELS:
         about = _ABOUT[name]
         for version in range(1, count + 1):
-            at = past.trained_at(now, version, count)
+            at = seed_records.trained_at(now, version, count)
             run = _run(name, experiment, metric, version, at)
             registry.add_run(experiment, run)
             registry.add_dataset(run.run_id, _dataset(about, version))
@@ -84,12 +84,12 @@ def moves(now: float) -> Iterator[JournalEntry]:
     made = []
     for name, _, _, count, champion in data.MODELS:
         for version in range(1, champion + 1):
-            at = past.trained_at(now, version, count) + _HOUR_SECONDS
+            at = seed_records.trained_at(now, version, count) + _HOUR_SECONDS
             before = str(version - 1) if version > 1 else None
             who = _PEOPLE[version % len(_PEOPLE)]
             made.append(AliasMove(name, "champion", at, before, str(version), who, registry=OWN))
         if champion < count:
-            at = past.trained_at(now, count, count) + _HOUR_SECONDS
+            at = seed_records.trained_at(now, count, count) + _HOUR_SECONDS
             made.append(AliasMove(name, "challenger", at, None, str(count), _PEOPLE[0], registry=OWN))
     for order, move in enumerate(sorted(made, key=lambda one: one.at), start=1):
         yield JournalEntry(order, move)

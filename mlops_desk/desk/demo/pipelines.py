@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from mlops_desk.base.loop import Loop
-from mlops_desk.desk.demo import endpoint_life
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.pipelines.comparison import ModelCost, ModelEvaluation, PairedScore, Scored
-from mlops_desk.records.pipelines.run import PipelineRun
-from mlops_desk.records.serving.endpoint import AliasFollowing, Endpoint, EndpointRevision, RevisionState, Traffic
-from mlops_desk.records.serving.rollout import SHADOW_PERCENT, STEPS_PERCENT, Rollout, RolloutGuard
-from mlops_desk.serving.following.leading import LedVersions
+from mlops_desk.automation.records.pipelines.comparison import ModelCost, ModelEvaluation, PairedScore, Scored
+from mlops_desk.automation.records.pipelines.run import PipelineRun
+from mlops_desk.desk.demo import endpoint_lifecycle
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.alias_sync import LedVersions
+from mlops_desk.serving.records.endpoint import AliasFollowing, Endpoint, EndpointRevision, RevisionState, Traffic
+from mlops_desk.serving.records.rollout import SHADOW_PERCENT, STEPS_PERCENT, Rollout, RolloutGuard
 from mlops_desk.serving.service import EndpointsService
 
 _ROWS = 2400  # chosen: as many as a day of the demo's endpoint brings
@@ -81,7 +81,7 @@ class DemoLed(LedVersions):
             replace(one, state=RevisionState.CANARY) if one.revision == number else one for one in known.revisions
         )
         shares = {str(known.revision): 1.0 - first / 100.0, str(number): first / 100.0}
-        self._tell(endpoint_life.shared(replace(known, rollout=begun, revisions=made, shadow_load=None), shares))
+        self._tell(endpoint_lifecycle.shared(replace(known, rollout=begun, revisions=made, shadow_load=None), shares))
         self._loop.start(f"demo-led-{name}", partial(self._hold, name, number))
 
     def _hold(self, name: str, number: int) -> None:

@@ -10,8 +10,8 @@ from itertools import islice, product
 from threading import Event
 
 from mlops_desk.desk.demo import data
-from mlops_desk.records.model import Run
 from mlops_desk.registry.fake import FakeRegistry
+from mlops_desk.registry.records.model import Run
 
 EXPERIMENT = "defects-sweep"
 LIVE = "4d" * 16

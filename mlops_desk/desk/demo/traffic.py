@@ -8,11 +8,11 @@ import json
 import math
 from collections.abc import Iterator
 
-from mlops_desk.records.serving.asking import Tried
-from mlops_desk.records.serving.endpoint import Endpoint, LatencyPercentiles, Traffic
-from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.serving.meters.series import figures_of
-from mlops_desk.telemetry.simulated.works import rhythm
+from mlops_desk.machine.telemetry.simulation.workloads import rhythm
+from mlops_desk.serving.meters import figures_of
+from mlops_desk.serving.records.endpoint import Endpoint, LatencyPercentiles, Traffic
+from mlops_desk.serving.records.request import LoggedRequest
+from mlops_desk.serving.records.test_request import Tried
 
 _DAILY = 0.5  # chosen: by day three times what is asked at night
 _P99_TIMES = 3.4  # chosen: of the median, as a small model behind a queue has it

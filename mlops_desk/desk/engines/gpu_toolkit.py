@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.process import run_command
-from mlops_desk.engines.cdi import FOLDERS
+from mlops_desk.engines.dialects import FOLDERS
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.process import run_command
 
 _COMMANDS = (
     ("nvidia-ctk", "--version"),

@@ -13,19 +13,17 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, hint_of
-from mlops_desk.base.network import certificates
-from mlops_desk.base.network.addresses import entries
-from mlops_desk.base.network.rules import NetworkRules, network_of
-from mlops_desk.base.network.ways import is_direct, without_proxy
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.base.text import plain
 from mlops_desk.engines.dialects import DOCKER
 from mlops_desk.engines.engine import Engine
-from mlops_desk.engines.logins.finding import find_login
+from mlops_desk.engines.logins.lookup import find_login
 from mlops_desk.engines.logins.private_images import FindLogin
-from mlops_desk.records.agent import Check
+from mlops_desk.kit.base import network
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.errors import DeskError, hint_of
+from mlops_desk.kit.base.network import NetworkRules, entries, is_direct, network_of, without_proxy
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.agent import Check
 
 _SECONDS = 5.0  # chosen: a server that takes longer makes every pip and pull of a job slow
 _SOON_DAYS = 30  # chosen: certificates of one's own are renewed by hand, by somebody who has to be found
@@ -101,7 +99,7 @@ def certificates_check(path: str) -> Check:
     """Tell whether the certificates can be read, and how long they hold."""
     name, key = "certificates", "network.ca_bundle"
     try:
-        left = certificates.days_left(certificates.read_bundle(path))
+        left = network.days_left(network.read_bundle(path))
     except DeskError as error:
         return Check(name, "problem", error.message, str(hint_of(error.hint, error.command) or _SET.format(key)))
     fix = f"openssl x509 -in {path} -noout -subject -enddate"
@@ -149,7 +147,7 @@ def _asked(address: str, rules: NetworkRules) -> int | str:
     try:
         context = ssl.create_default_context()
         if rules.ca_bundle:
-            context.load_verify_locations(cadata=certificates.read_bundle(rules.ca_bundle))
+            context.load_verify_locations(cadata=network.read_bundle(rules.ca_bundle))
         request = urllib.request.Request(address, method="HEAD")  # noqa: S310 - http or https, by the setting's form
         with contextlib.closing(_opener(address, rules, context).open(request, timeout=_SECONDS)) as answer:
             return int(answer.status)

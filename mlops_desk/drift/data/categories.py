@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.base.text import plain
 from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide
-from mlops_desk.drift.data import spelling
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.data import value_parsers
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.kit.base.text import plain
 
 CATEGORIES_LIMIT = 10_000
 """The most frequent categories are told apart, the rest count as one."""
@@ -67,8 +67,8 @@ def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
         value = truth_of(name, database_type)
         labels.append(value and f"CAST({value} AS VARCHAR)")
         text = f"CAST({name} AS VARCHAR)"
-        is_words = spelling.is_words(database_type)
-        missing = spelling.missing(text, column.real_values) if is_words else f"{name} IS NULL OR {text} = 'nan'"
+        is_words = value_parsers.is_words(database_type)
+        missing = value_parsers.missing(text, column.real_values) if is_words else f"{name} IS NULL OR {text} = 'nan'"
         query = f"SELECT count(*) FILTER (NOT ({missing}) AND ({value or 'NULL'}) IS NULL) FROM {side.relation}"
         wrong.append(int(connection.execute(query).fetchall()[0][0]) if name else 0)
     return _counted(connection, sides, labels, wrong, ColumnKind.BOOLEAN)
@@ -77,9 +77,9 @@ def boolean_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], colu
 def truth_of(name: str, database_type: str) -> str | None:
     if database_type == "BOOLEAN":
         return name
-    if spelling.is_numeric(database_type):
+    if value_parsers.is_numeric(database_type):
         return f"CASE {name} WHEN 1 THEN true WHEN 0 THEN false END"
-    return spelling.boolean(f"CAST({name} AS VARCHAR)") if spelling.is_words(database_type) else None
+    return value_parsers.boolean(f"CAST({name} AS VARCHAR)") if value_parsers.is_words(database_type) else None
 
 
 def _counted(
@@ -170,7 +170,7 @@ def _count_texts(connection: Any, source: OpenedTable, name: str) -> tuple[int, 
 
 def _may_be_numbers(source: OpenedTable, name: str) -> bool:
     """Tell whether a number may be spelled in several ways there: 1, 1.0, 1e0."""
-    return source.is_text or spelling.is_numeric(source.columns.get(name, ("", ""))[1])
+    return source.is_text or value_parsers.is_numeric(source.columns.get(name, ("", ""))[1])
 
 
 def label_of(source: OpenedTable, column: FrozenColumn, *, numbers: bool, empty: bool) -> str | None:
@@ -182,11 +182,11 @@ def label_of(source: OpenedTable, column: FrozenColumn, *, numbers: bool, empty:
         return None
     name, database_type = source.columns[column.name]
     text = f"CAST({name} AS VARCHAR)"
-    if spelling.is_numeric(database_type):
+    if value_parsers.is_numeric(database_type):
         return f"CASE WHEN NOT isnan(CAST({name} AS DOUBLE)) THEN {_as_whole(name, text)} END"
-    if not spelling.is_words(database_type):
+    if not value_parsers.is_words(database_type):
         return text
-    gone = spelling.missing(text, column.real_values, signs=False)
+    gone = value_parsers.missing(text, column.real_values, signs=False)
     label = f"CASE WHEN {text}[1] = '0' AND {text}[2] <> '.' THEN {text} ELSE {_as_whole(text, text)} END"
     label = f"CASE WHEN NOT {gone} THEN {label if numbers else text} END"
     return f"CASE WHEN {text} IS NULL THEN '' ELSE {label} END" if empty else label

@@ -10,7 +10,7 @@ tell: then somebody has to say so.
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data import value_parsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class WrittenDates:
 
 def dates_of(connection: Any, values: str) -> WrittenDates:
     """Look at a relation of texts ``t``, each there ``n`` times. Raises duckdb.Error."""
-    day, month = (spelling.slashed("t", day_first=first) for first in (True, False))
+    day, month = (value_parsers.slashed("t", day_first=first) for first in (True, False))
     n, n_day, n_month, n_apart = connection.execute(f"""
         SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (d NOTNULL), 0), coalesce(sum(n) FILTER (m NOTNULL), 0),
             coalesce(sum(n) FILTER (d <> m), 0)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_desk.drift.columns import NumericColumn, NumericSide
-from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data import value_parsers
 from mlops_desk.drift.data.dates import dates_of
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.pair import Floats
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
 
 
 def numeric_column(connection: Any, sides: tuple[OpenedTable, OpenedTable], column: FrozenColumn) -> NumericColumn:
@@ -46,7 +46,7 @@ def lengths_of(
             continue
         query = f"""
             SELECT CAST(len(left({text}, {characters})) AS DOUBLE) AS value FROM {part.relation}
-            WHERE NOT {spelling.missing(text, column.real_values)}"""
+            WHERE NOT {value_parsers.missing(text, column.real_values)}"""
         found = connection.execute(query).fetchnumpy()["value"]
         lengths = np.ma.filled(found.astype(np.float64), 0.0)
         yield NumericSide(lengths, n_missing=part.n_rows - lengths.size)
@@ -99,9 +99,9 @@ def numbers_by_row(connection: Any, source: OpenedTable, column: FrozenColumn) -
 def _values(connection: Any, source: OpenedTable, column: FrozenColumn, value: str) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the numbers, NaN where there is none, and which rows are missing; the others of those don't fit."""
     name, database_type = source.columns[column.name]
-    is_words = spelling.is_words(database_type)
+    is_words = value_parsers.is_words(database_type)
     real = column.real_values
-    missing = spelling.missing(f"CAST({name} AS VARCHAR)", real) if is_words else f"({name} IS NULL)"
+    missing = value_parsers.missing(f"CAST({name} AS VARCHAR)", real) if is_words else f"({name} IS NULL)"
     query = f"SELECT {value} AS value, {missing} AS missing FROM {source.relation}"
     found = connection.execute(query).fetchnumpy()
     unread = np.ma.getmaskarray(found["value"])
@@ -113,18 +113,18 @@ def _values(connection: Any, source: OpenedTable, column: FrozenColumn, value: s
 def number_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:
     """Return the expression of a column's number; None where nothing of its type is one. Raises duckdb.Error."""
     name, database_type = source.columns.get(column.name, ("", ""))
-    if spelling.is_numeric(database_type) or database_type == "BOOLEAN":
+    if value_parsers.is_numeric(database_type) or database_type == "BOOLEAN":
         return f"TRY_CAST({name} AS DOUBLE)"
-    if spelling.is_duration(database_type):
+    if value_parsers.is_duration(database_type):
         return f"epoch({name})"
-    if not spelling.is_words(database_type):
+    if not value_parsers.is_words(database_type):
         return None
     text = f"CAST({name} AS VARCHAR)"
-    ways = [spelling.number(text, comma=_has_commas(connection, source, text))]
+    ways = [value_parsers.number(text, comma=_has_commas(connection, source, text))]
     if column.is_binary:
-        ways.append(f"CAST({spelling.boolean(text)} AS DOUBLE)")
+        ways.append(f"CAST({value_parsers.boolean(text)} AS DOUBLE)")
     if column.is_duration:
-        ways.append(spelling.duration(text))
+        ways.append(value_parsers.duration(text))
     return f"coalesce({', '.join(ways)})"
 
 
@@ -134,7 +134,7 @@ def _has_commas(connection: Any, source: OpenedTable, text: str) -> bool:
     if not connection.execute(query).fetchall()[0][0]:
         return False
     commas, points = connection.execute(f"""
-        SELECT count(*) FILTER ({spelling.has_comma(text)}), count(*) FILTER ({spelling.has_point(text)})
+        SELECT count(*) FILTER ({value_parsers.has_comma(text)}), count(*) FILTER ({value_parsers.has_point(text)})
         FROM {source.relation}""").fetchall()[0]
     return bool(commas > points)
 
@@ -142,20 +142,20 @@ def _has_commas(connection: Any, source: OpenedTable, text: str) -> bool:
 def moment_of(connection: Any, source: OpenedTable, column: FrozenColumn) -> str | None:
     """Return the expression of a column's moment in seconds since 1970; None where nothing of its type is one."""
     name, database_type = source.columns.get(column.name, ("", ""))
-    if spelling.is_moment(database_type):
+    if value_parsers.is_moment(database_type):
         if database_type == "TIMESTAMPTZ_NS":  # what pandas' moments with a zone are in Parquet: it has no isfinite
             name = f"CAST({name} AS TIMESTAMPTZ)"
         return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"
     text = f"CAST({name} AS VARCHAR)"
-    if spelling.is_numeric(database_type):
+    if value_parsers.is_numeric(database_type):
         whole = f"CAST(TRY_CAST({name} AS BIGINT) AS VARCHAR)"
-        return f"coalesce({spelling.moment_of_number(f'CAST({name} AS DOUBLE)')}, {spelling.compact(whole)})"
-    if not spelling.is_words(database_type):
+        return f"coalesce({value_parsers.moment_of_number(f'CAST({name} AS DOUBLE)')}, {value_parsers.compact(whole)})"
+    if not value_parsers.is_words(database_type):
         return None
-    ways = [spelling.moment(text)]
+    ways = [value_parsers.moment(text)]
     dates = dates_of(connection, f"(SELECT {text} AS t, 1 AS n FROM {source.relation})")
     first = column.day_first if dates.day_first is None else dates.day_first
     if dates.n and (first is not None or dates.is_same):
-        ways.append(spelling.slashed(text, day_first=bool(first)))
-    ways += [spelling.moment_of_number(f"TRY_CAST({text} AS DOUBLE)"), spelling.compact(text)]
+        ways.append(value_parsers.slashed(text, day_first=bool(first)))
+    ways += [value_parsers.moment_of_number(f"TRY_CAST({text} AS DOUBLE)"), value_parsers.compact(text)]
     return f"coalesce({', '.join(ways)})"

@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from mlops_desk.base.process import limit_memory, serve_one
+from mlops_desk.kit.base.process import limit_memory, serve_one
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson")
 MOST_BYTES = 256 << 20  # chosen: pandas takes some ten times as much

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from mlops_desk.drift.columns import NumericColumn, NumericSide
 from mlops_desk.drift.data.numbers import numbers_by_row
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.pair import Floats
-from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnKind, ColumnRole, FrozenColumn
 
 _PREFIXES = ("prob_", "proba_", "probability_")
 _LOGGED = "_output."  # what the log of an endpoint puts before the name of an output

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.drift.data.delimited_text import COLUMNS_LIMIT, unlike
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.storage.data_files import pattern, quoted
+from mlops_desk.drift.data.csv_text import COLUMNS_LIMIT, unlike
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.storage.data_files import pattern, quoted
 
 _LONG = range(-(1 << 63), 1 << 63)
 _NUMBERS = {"BIGINT", "DOUBLE"}

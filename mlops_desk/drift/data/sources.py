@@ -10,14 +10,14 @@ from typing import Any
 
 import duckdb
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.data.opening import open_data
+from mlops_desk.drift.data.file_formats import open_data
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.data.rows import table_of_rows
 from mlops_desk.drift.progress import WorkerProgress
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 QUERY_SECONDS = 600.0  # chosen: a table of some ten million rows over a network
 _SHOWN_QUERY = 300  # chosen: enough to see which rows were asked for
@@ -71,7 +71,7 @@ def open_source(connection: Any, side: DataSide, folder: Path, progress: WorkerP
 
 
 def _queried(connection: Any, side: DataSide, folder: Path, progress: WorkerProgress) -> OpenedTable:
-    from mlops_desk.storage.queries.reading import asked  # noqa: PLC0415 - a tenth of a second that files don't need
+    from mlops_desk.kit.storage.queries.query_reader import asked  # noqa: PLC0415 - a tenth of a second that files don't need
 
     source, access = side.source, side.access
     try:
@@ -87,6 +87,6 @@ def shown(source: Source) -> str:
     """Return how a report names a source: a database without its password."""
     if source.kind is not SourceKind.SQL:
         return source.place
-    from mlops_desk.storage.queries import address  # noqa: PLC0415 - as above
+    from mlops_desk.kit.storage.queries import address  # noqa: PLC0415 - as above
 
     return f"sql:{address.shown(source.place)} {plain(source.query or '', _SHOWN_QUERY)}".strip()

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.disk.files import open_plain
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.data.rows import table_of_rows
+from mlops_desk.kit.base.disk.files import open_plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 KIND = "JSON tables"
 _LIMIT_BYTES = 256 << 20  # chosen: as Python's values some gigabytes

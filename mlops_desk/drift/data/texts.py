@@ -3,9 +3,9 @@
 from typing import Any
 
 from mlops_desk.drift.columns import WordsColumn, WordsSide
-from mlops_desk.drift.data import spelling
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.data import value_parsers
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
 
 SAMPLE = 10_000  # chosen: more texts make no measure surer, and each takes its time to be split
 CHARACTERS = 4096  # as many as the log of an endpoint keeps
@@ -22,7 +22,7 @@ def _side(connection: Any, source: OpenedTable, column: FrozenColumn) -> WordsSi
     if column.name not in source.columns:
         return WordsSide((), 0, source.n_rows)
     text = f"CAST({source.columns[column.name][0]} AS VARCHAR)"
-    usable = f"FROM {source.relation} WHERE NOT {spelling.missing(text, column.real_values)}"
+    usable = f"FROM {source.relation} WHERE NOT {value_parsers.missing(text, column.real_values)}"
     n = int(connection.execute(f"SELECT count(*) {usable}").fetchall()[0][0])
     step = max(1, -(-n // SAMPLE))
     read = connection.execute(f"SELECT left({text}, {CHARACTERS}) {usable}")

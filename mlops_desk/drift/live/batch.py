@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data import value_parsers
 from mlops_desk.drift.data.numbers import moment_of, number_of
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.live.pieces import RowPiece
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch, RowSpans, spans_of
+from mlops_desk.drift.live.window_bounds import RowPiece
 from mlops_desk.drift.pair import Counts, Floats
+from mlops_desk.drift.profile.bin_edges import FrozenBins
 from mlops_desk.drift.profile.categories import LIMIT, CategorySketch, sketch_of_counts
-from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import SQUARED_LARGEST, NumericSketch
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows, Sketch
-from mlops_desk.drift.profile.reading import has_blanks, label_of_row
+from mlops_desk.drift.profile.sketch_builder import has_blanks, label_of_row
 from mlops_desk.drift.profile.texts import CHARACTERS, SAMPLE, TextSketch
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
 
 
 def sketch_pieces(
@@ -85,9 +85,9 @@ def _numbers(
     connection: Any, batch: RowBatch, one: ColumnProfile, value: str | None, every: Sequence[RowSpans]
 ) -> list[list[NumericSketch]]:
     name, database_type = batch.table.columns.get(one.column.name, ("NULL", ""))
-    is_words = spelling.is_words(database_type)
+    is_words = value_parsers.is_words(database_type)
     real = one.column.real_values
-    missing = spelling.missing(f"CAST({name} AS VARCHAR)", real) if is_words else f"({name} IS NULL)"
+    missing = value_parsers.missing(f"CAST({name} AS VARCHAR)", real) if is_words else f"({name} IS NULL)"
     query = f"SELECT {NUMBER} AS place, {value or 'NULL::DOUBLE'} AS value, {missing} AS missing"
     found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     unread = np.ma.getmaskarray(found["value"])
@@ -196,7 +196,7 @@ def _texts(
                  np.zeros(frame.edges.size + 1), n_missing=int(size))) for size in np.diff(spans.bounds)]
                 for spans in every]  # fmt: skip
     text = f"CAST({batch.table.columns[column.name][0]} AS VARCHAR)"
-    missing = spelling.missing(text, column.real_values)
+    missing = value_parsers.missing(text, column.real_values)
     query = f"SELECT {NUMBER} AS place, CAST(len(left({text}, {CHARACTERS})) AS DOUBLE) AS value, {missing} AS missing"
     found = connection.execute(f"{query} FROM {batch.table.relation} ORDER BY place").fetchnumpy()
     gone = np.asarray(found["missing"], dtype=bool)

@@ -17,14 +17,14 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch
-from mlops_desk.storage.data_files import identifier
-from mlops_desk.storage.request_log.files import read, schema_of, united
-from mlops_desk.storage.request_log.layout import HOUR_SECONDS, ArchivePart, hour_of, parts
-from mlops_desk.storage.request_log.names import sent
-from mlops_desk.storage.request_log.reading import as_sent
-from mlops_desk.storage.request_log.writing import META, OUTPUT, is_output
+from mlops_desk.kit.storage.data_files import identifier
+from mlops_desk.kit.storage.request_log.files import read, schema_of, united
+from mlops_desk.kit.storage.request_log.layout import HOUR_SECONDS, ArchivePart, hour_of, parts
+from mlops_desk.kit.storage.request_log.names import sent
+from mlops_desk.kit.storage.request_log.reader import as_sent
+from mlops_desk.kit.storage.request_log.writer import META, OUTPUT, is_output
 
 _TRIES = 3  # chosen: a merge takes files away while they are read, and seldom twice
 _FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here

@@ -22,16 +22,16 @@ from typing import Any
 
 import duckdb
 
-from mlops_desk.base.errors import Invalid, TimedOut
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.data.rows import table_of_rows
-from mlops_desk.drift.data.spelling import is_moment, is_words
-from mlops_desk.drift.live.moments import batch_of
+from mlops_desk.drift.data.value_parsers import is_moment, is_words
+from mlops_desk.drift.live.file_rows import batch_of
 from mlops_desk.drift.live.spans import RowBatch
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace, Watermark, is_one, literal, named, watermark_of
-from mlops_desk.storage.queries import address
-from mlops_desk.storage.queries.reading import asked
+from mlops_desk.kit.base.errors import Invalid, TimedOut
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.storage.queries import address
+from mlops_desk.kit.storage.queries.query_reader import asked
 
 QUERY_SECONDS = 60.0  # chosen: both questions together; less than a worker has, more than an index needs
 _AGAIN_ROWS = 1_000  # chosen: more than are inserted while the slowest ordinary transaction is open

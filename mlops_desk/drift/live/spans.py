@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.live.pieces import RowPiece
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.live.window_bounds import RowPiece
 from mlops_desk.drift.pair import Counts, Floats
 from mlops_desk.drift.profile.categories import CategorySketch, sketch_of_counts
-from mlops_desk.drift.profile.cut import UNKNOWN_NAMED, PartKind, SegmentCut
 from mlops_desk.drift.profile.profile import DataProfile
 from mlops_desk.drift.profile.segment_rows import part_of_row
+from mlops_desk.drift.profile.segment_values import UNKNOWN_NAMED, PartKind, SegmentCut
 
 NUMBER = "row_number_"
 MOMENT = "moment_"

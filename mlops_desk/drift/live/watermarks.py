@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 _HINT = "Name a column of numbers, moments or texts that grows with each row: --watermark COLUMN."
 _MOST_CHARACTERS = 1000  # chosen: a key is far shorter

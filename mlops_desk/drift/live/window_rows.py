@@ -10,15 +10,15 @@ from typing import Any
 
 import duckdb
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.base.process import serve_one
-from mlops_desk.base.text import plain
+from mlops_desk.drift.data.file_formats import data_files_of, open_data
 from mlops_desk.drift.data.numbers import moment_of
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.data.opening import data_files_of, open_data
-from mlops_desk.drift.room import database_in
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.workspace import database_in
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.base.text import plain
 
 _THREADS = 1  # the machine is busy with other people's trainings
 _MOST_COLUMNS = 300  # chosen: more are not read side by side

@@ -15,26 +15,26 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.base.process import serve_one
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.tables import renamed
+from mlops_desk.drift.data.table_alignment import renamed
 from mlops_desk.drift.live.batch import sketch_pieces
 from mlops_desk.drift.live.file_rows import FileCursor, read_files
 from mlops_desk.drift.live.log_rows import LogCursor, LogPlace, read_log
-from mlops_desk.drift.live.pieces import GrowingWindow, cut_rows
 from mlops_desk.drift.live.spans import RowBatch
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
-from mlops_desk.drift.predictions.columns import as_reference
-from mlops_desk.drift.profile.form import read_profile
+from mlops_desk.drift.live.window_bounds import GrowingWindow, cut_rows
+from mlops_desk.drift.predictions import as_reference
+from mlops_desk.drift.profile.file_format import read_profile
 from mlops_desk.drift.profile.profile import DataProfile
-from mlops_desk.drift.room import database_in
+from mlops_desk.drift.records.monitors import WindowRule
+from mlops_desk.drift.records.report import DriftOptions
 from mlops_desk.drift.store.blobs import WindowBlobs
 from mlops_desk.drift.store.layout import WindowLayout
 from mlops_desk.drift.store.sums import WindowSum
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.records.drift.monitors import WindowRule
+from mlops_desk.drift.workspace import database_in
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.base.text import plain
 
 BATCH_ROWS = 100_000  # chosen: 50 columns are 60 MB in DuckDB's memory, and a column 1 MB as numbers
 _NOTES = 5  # chosen: as many as one reads

@@ -7,7 +7,7 @@ one stray value does not flatten the picture.
 import numpy as np
 
 from mlops_desk.drift.pair import Counts, Floats, Pair
-from mlops_desk.records.drift import Histogram
+from mlops_desk.drift.records.report import Histogram
 
 BINS = 30  # chosen: bars that one still tells apart
 LABELS = 20  # chosen: bars that one still tells apart; the rest is one more

@@ -20,12 +20,49 @@ import numpy as np
 
 from mlops_desk.drift.columns import CategoricalColumn, Column, NumericColumn
 from mlops_desk.drift.measure import p_values
-from mlops_desk.drift.measure.constancy import only_value_shares
-from mlops_desk.drift.measure.moments import gaps_of, span_of
-from mlops_desk.drift.measure.words import WordDrift
+from mlops_desk.drift.measure.text_drift import WordDrift
 from mlops_desk.drift.numerics import special
-from mlops_desk.records.drift import Measure, Quality
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.pair import Floats
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.drift.records.report import Quality
+from mlops_desk.drift.records.verdict import Measure
+
+
+# What moments tell beside their distribution: the first, the last, and the gaps between them.
+def span_of(moments: Floats) -> tuple[float | None, float | None]:
+    """Return the first and the last of some moments (seconds since 1970); None without any."""
+    return (float(moments.min()), float(moments.max())) if moments.size else (None, None)
+
+
+def gaps_of(moments: Floats) -> tuple[float | None, float | None]:
+    """Return the largest and the median gap (seconds) between distinct moments in order; None with fewer than two."""
+    gaps = np.diff(np.unique(moments))
+    return (float(gaps.max()), float(np.median(gaps))) if gaps.size else (None, None)
+
+
+# Whether a column's current values are all one, and how common that one is in the reference.
+def only_value_shares(column: Column) -> tuple[float | None, float | None]:
+    """Return the shares (0-1) of the usable rows of either side that hold the current data's only value.
+
+    None of both where the current data hold several values or none; of the reference where that has no value.
+    """
+    if isinstance(column, NumericColumn):
+        before, after = column.reference.finite, column.current.finite
+        if not after.size or after.min() != after.max():
+            return None, None
+        return (float(np.mean(before == after[0])) if before.size else None), 1.0
+    if isinstance(column, CategoricalColumn):
+        used = np.flatnonzero(column.current.counts)
+        if used.size != 1 or used[0] >= len(column.labels):  # beyond the labels a count may be of many categories
+            return None, None
+        n = column.reference.n_usable
+        return (int(column.reference.counts[used[0]]) / n if n else None), 1.0
+    texts = set(column.current.texts)
+    if len(texts) != 1 or len(column.current.texts) < column.current.n_usable:
+        return None, None
+    known = column.reference.texts
+    return (known.count(next(iter(texts))) / len(known) if known else None), 1.0
+
 
 CHANGE_LIMIT = 0.01
 """A share has to change by at least one point, beyond what is expected, to be worth a word."""

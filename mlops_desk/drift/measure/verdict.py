@@ -36,8 +36,8 @@ from dataclasses import replace
 
 from mlops_desk.drift.measure import p_values
 from mlops_desk.drift.measure.quality import CHANGE_LIMIT
-from mlops_desk.records.drift import Measure, Verdict
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.drift.records.verdict import Measure, Verdict
 
 DRIFT_WASSERSTEIN = 0.1  # Evidently's threshold for numbers, so that who comes from there reads the same
 WARN_KS = 0.1  # chosen: a tenth of the values lie elsewhere; with many rows every p-value is small

@@ -10,24 +10,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.disk.scratch import scratch
-from mlops_desk.base.errors import Invalid, NotFound
 from mlops_desk.drift.metrics import points_of
-from mlops_desk.drift.monitors.book import MonitorBook, new_id, window_id
-from mlops_desk.drift.monitors.house import SketchHead, SketchStore
-from mlops_desk.drift.monitors.judging import judged_anew, never_sent, options_of
-from mlops_desk.drift.monitors.turning import followed
-from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.monitors.ports import SketchHead, SketchStore
+from mlops_desk.drift.monitors.repository import MonitorBook, new_id, window_id
+from mlops_desk.drift.monitors.state_machine import followed
+from mlops_desk.drift.monitors.window_scores import judged_anew, never_sent, options_of
+from mlops_desk.drift.profile.file_format import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile, beside
-from mlops_desk.drift.shelf import ReportShelf
-from mlops_desk.records.drift import DriftOptions, DriftReport
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
-from mlops_desk.records.drift.sources import ReferenceKind
-from mlops_desk.records.event import DriftReported
-from mlops_desk.records.history import RecordPoints
+from mlops_desk.drift.records.monitors import JudgedWindow, Monitor
+from mlops_desk.drift.records.report import DriftOptions, DriftReport
+from mlops_desk.drift.records.sources import ReferenceKind
+from mlops_desk.drift.report_repository import ReportShelf
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.disk.scratch import scratch
+from mlops_desk.kit.base.errors import Invalid, NotFound
+from mlops_desk.machine.records.event import DriftReported
+from mlops_desk.machine.records.history import RecordPoints
 
 _log = logging.getLogger(__name__)
 

@@ -7,15 +7,14 @@ other: what the model says of rows like those it was trained on. They are pinned
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import plain
-from mlops_desk.drift.monitors.moments import at
-from mlops_desk.drift.monitors.turning import is_telling
+from mlops_desk.drift.monitors.state_machine import is_telling
+from mlops_desk.drift.monitors.time_format import at
 from mlops_desk.drift.profile.profile import DataProfile
-from mlops_desk.records.drift.columns import ColumnRole
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
-from mlops_desk.records.drift.predictions import HeldAnswers, PredictionsStanding, PredictionsState
-from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.drift.records.columns import ColumnRole
+from mlops_desk.drift.records.monitors import HeldAnswers, JudgedWindow, Monitor, PredictionsStanding, PredictionsState
+from mlops_desk.drift.records.sources import SourceKind
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.text import plain
 
 ENOUGH_ROWS = 500
 """Chosen: of windows as large, a shift of 0.3 deviations is found four times of five (DRIFT.md, B4)."""

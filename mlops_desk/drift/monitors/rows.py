@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from shlex import quote
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.scratch import scratch
-from mlops_desk.base.errors import Hint, Invalid, NotFound
-from mlops_desk.base.text import plain
 from mlops_desk.drift.live.window_rows import RowsFound, RowsRequest
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
-from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.drift.records.monitors import JudgedWindow, Monitor
+from mlops_desk.drift.records.rows import WindowRows
+from mlops_desk.drift.records.sources import SourceKind
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.scratch import scratch
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound
+from mlops_desk.kit.base.text import plain
 
 WORKER = "mlops_desk.drift.live.window_rows"
 SECONDS = 120.0  # chosen: a file of text of some gigabytes is read in it

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from mlops_desk.base.text import plain
-from mlops_desk.drift.monitors.moments import at
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import JudgedWindow
-from mlops_desk.records.drift.segments import Segment, SegmentColumn
+from mlops_desk.drift.monitors.time_format import at
+from mlops_desk.drift.records.monitors import JudgedWindow
+from mlops_desk.drift.records.segments import Segment, SegmentColumn
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base.text import plain
 
 _NAMED = 3  # chosen: as many as stand in one line
 _NAME = 60  # chosen: names of columns come from files

@@ -4,19 +4,19 @@ What moved, since when, and how sure that is: ``age 38.2 → 51.7``.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from shlex import quote
 
-from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import Hint
-from mlops_desk.base.text import percent, plain
 from mlops_desk.drift.monitors import segments
-from mlops_desk.drift.monitors.judging import is_broken, is_broken_window, ranked
-from mlops_desk.drift.monitors.moments import at
-from mlops_desk.drift.monitors.turning import is_telling
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import ColumnScore, DriftWatch, JudgedWindow, Monitor, MonitorState
-from mlops_desk.records.drift.sources import SourceKind
+from mlops_desk.drift.monitors.state_machine import is_telling
+from mlops_desk.drift.monitors.time_format import at
+from mlops_desk.drift.monitors.window_scores import is_broken, is_broken_window, ranked
+from mlops_desk.drift.records.monitors import ColumnScore, DriftWatch, JudgedWindow, Monitor, MonitorState
+from mlops_desk.drift.records.sources import SourceKind
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base.caller import user_name
+from mlops_desk.kit.base.errors import Hint
+from mlops_desk.kit.base.text import percent, plain
 
 _NAMED = 3  # chosen: as many as stand in one line
 _NAME = 60  # chosen: names of columns come from files
@@ -172,8 +172,3 @@ def rows_hint(monitor: Monitor, window: JudgedWindow) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def since_words(since: Mapping[str, float]) -> str:
-    """List drifted columns with since when, for a table of facts."""
-    return ", ".join(f"{plain(name, _NAME)} since {at(moment)}" for name, moment in since.items()) or "none"

@@ -11,46 +11,40 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, NotFound
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.base.text import plain
-from mlops_desk.drift.monitors import drafting, standing
-from mlops_desk.drift.monitors.answers.book import AnswersBook
-from mlops_desk.drift.monitors.answers.naming import GivenAnswers, with_answers
-from mlops_desk.drift.monitors.answers.shelf import AnswersShelf
+from mlops_desk.drift.monitors import definition, status
+from mlops_desk.drift.monitors.answers.answer_columns import GivenAnswers, with_answers
+from mlops_desk.drift.monitors.answers.baseline_store import AnswersShelf
+from mlops_desk.drift.monitors.answers.repository import AnswersBook
 from mlops_desk.drift.monitors.answers.watch import AnswersWatch
-from mlops_desk.drift.monitors.book import RECENT, MonitorBook, new_id
-from mlops_desk.drift.monitors.callers import HeldLooks, check_own, check_own_agent
-from mlops_desk.drift.monitors.drafting import GivenSource
+from mlops_desk.drift.monitors.column_history import story_of
+from mlops_desk.drift.monitors.definition import GivenSource
 from mlops_desk.drift.monitors.evaluation import Evaluation
-from mlops_desk.drift.monitors.house import MonitorHouse, NotEnoughRows
+from mlops_desk.drift.monitors.feature_importance import ImportanceVerbs
+from mlops_desk.drift.monitors.monitor_loop import MonitorRound
+from mlops_desk.drift.monitors.path_check import HeldLooks, check_own, check_own_agent
+from mlops_desk.drift.monitors.ports import MonitorHouse, NotEnoughRows
 from mlops_desk.drift.monitors.predictions import has_answers, held_in, standing_of_predictions
-from mlops_desk.drift.monitors.proposing import model_of, orphans, proposals
-from mlops_desk.drift.monitors.round import MonitorRound
+from mlops_desk.drift.monitors.proposals import model_of, orphans, proposals
+from mlops_desk.drift.monitors.repository import RECENT, MonitorBook, new_id
 from mlops_desk.drift.monitors.rows import rows_of
-from mlops_desk.drift.monitors.stories import story_of
-from mlops_desk.drift.monitors.weighing.verbs import ImportanceVerbs
 from mlops_desk.drift.profile.profile import DataProfile
-from mlops_desk.drift.shelf import ReportShelf
-from mlops_desk.records.drift.answers import MonitorPerformance, ScoredWindow
-from mlops_desk.records.drift.monitors import (
-    ColumnStory,
-    JudgedWindow,
-    Monitor,
-    MonitorStanding,
-    MonitorState,
-)
-from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.records.event import MonitorChanged, MonitorRemoved
-from mlops_desk.records.history import RecordPoints, forget_points
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.storage.state import StoredRecords
-from mlops_desk.verbs.declaration import check_limit
+from mlops_desk.drift.records.answers import MonitorPerformance, ScoredWindow
+from mlops_desk.drift.records.monitors import ColumnStory, JudgedWindow, Monitor, MonitorStanding, MonitorState
+from mlops_desk.drift.records.rows import WindowRows
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.report_repository import ReportShelf
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.errors import DeskError, NotFound
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.storage.records import StoredRecords
+from mlops_desk.kit.verbs.declaration import check_limit
+from mlops_desk.machine.records.event import MonitorChanged, MonitorRemoved
+from mlops_desk.machine.records.history import RecordPoints, forget_points
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
 
 _log = logging.getLogger(__name__)
 
@@ -164,20 +158,20 @@ class MonitorService(ImportanceVerbs):
         real_values: Mapping[str, str] | None = None,
     ) -> MonitorStanding:
         """Watch something. Raises Invalid, NotFound, Refused."""
-        drafting.check_name(name)
-        watched = drafting.source_of(
+        definition.check_name(name)
+        watched = definition.source_of(
             GivenSource(endpoint, files, database, run, query, time_column, source, watermark, login)
         )
         _check_own(watched, reference_file, answers_file)
         monitor = Monitor(
             id=new_id(), name=name, endpoint=endpoint, model=model,
-            source=watched, reference=drafting.reference_of(reference, reference_file, pinned_from, pinned_to),
-            window=drafting.window_of(rows, span, self._rows()), real_values=drafting.real_values({}, real_values),
+            source=watched, reference=definition.reference_of(reference, reference_file, pinned_from, pinned_to),
+            window=definition.window_of(rows, span, self._rows()), real_values=definition.real_values({}, real_values),
             check_seconds=self._seconds() if check_every is None else check_every,
-            columns=drafting.names(columns), suppressed=drafting.suppressed({}, suppressed),
-            renamed=dict(renamed or {}), targets=drafting.names(targets), predictions=drafting.names(predictions),
-            ids=drafting.names(ids), needed=needed, of=of, level=level, segment=segment or None,
-            importance=drafting.weights(importance), created_by=current_caller().uid, created_at=time.time(),
+            columns=definition.names(columns), suppressed=definition.suppressed({}, suppressed),
+            renamed=dict(renamed or {}), targets=definition.names(targets), predictions=definition.names(predictions),
+            ids=definition.names(ids), needed=needed, of=of, level=level, segment=segment or None,
+            importance=definition.weights(importance), created_by=current_caller().uid, created_at=time.time(),
         )  # fmt: skip
         given = GivenAnswers(task, label, prediction, scores, positive, answers_file, answers_from, answers_to)
         return self._made(with_answers(monitor, given))
@@ -186,8 +180,8 @@ class MonitorService(ImportanceVerbs):
         """Keep a monitor that nobody has yet, and begin to look. Raises Invalid, NotFound, Refused."""
         with self._held():
             if self._book.named(monitor.name) is not None:
-                raise drafting.already(monitor.name)
-            return self._begun(self._examined(drafting.check(monitor)))
+                raise definition.already(monitor.name)
+            return self._begun(self._examined(definition.check(monitor)))
 
     def configure(
         self,
@@ -224,25 +218,25 @@ class MonitorService(ImportanceVerbs):
         with self._held():
             old = self._book.find(name)
             wanted = reference or ("file" if reference_file is not None else None)
-            new = drafting.changed(
+            new = definition.changed(
                 old,
-                window=None if rows is None and span is None else drafting.window_of(rows, span, self._rows()),
+                window=None if rows is None and span is None else definition.window_of(rows, span, self._rows()),
                 check_seconds=check_every,
-                reference=wanted and drafting.reference_of(wanted, reference_file, pinned_from, pinned_to),
-                columns=None if columns is None else drafting.names(columns),
-                suppressed=None if suppressed is None else drafting.suppressed(old.suppressed, suppressed),
+                reference=wanted and definition.reference_of(wanted, reference_file, pinned_from, pinned_to),
+                columns=None if columns is None else definition.names(columns),
+                suppressed=None if suppressed is None else definition.suppressed(old.suppressed, suppressed),
                 renamed=renamed,
-                real_values=None if real_values is None else drafting.real_values(old.real_values, real_values),
+                real_values=None if real_values is None else definition.real_values(old.real_values, real_values),
                 needed=needed,
                 of=of,
                 level=level,
                 segment=segment,
-                importance=None if importance is None else drafting.weights(importance),
+                importance=None if importance is None else definition.weights(importance),
                 is_proposed=False,
             )
             computed = new.computed if importance is None else None  # what a person says counts from now on
             new = with_answers(replace(new, segment=new.segment or None, computed=computed), given)
-            anew = drafting.begins_anew(old, new)
+            anew = definition.begins_anew(old, new)
             new = self._examined(new, anew=anew)
             if anew:
                 self._book.forget_windows(old.id)
@@ -342,7 +336,7 @@ class MonitorService(ImportanceVerbs):
         return int(self._settings.number("drift.window_rows"))
 
     def _seconds(self) -> float:
-        return max(drafting.LEAST_CHECK_SECONDS, self._settings.number("drift.check_seconds"))
+        return max(definition.LEAST_CHECK_SECONDS, self._settings.number("drift.check_seconds"))
 
     def _propose(self) -> None:
         """Go with the endpoints that there are. Raises DeskError where they can't be listed, or nothing can be kept."""
@@ -373,7 +367,7 @@ class MonitorService(ImportanceVerbs):
 
         The reference of an endpoint's own data set may be logged later: then the monitor says what it lacks.
         """
-        drafting.check_followed(monitor.source)
+        definition.check_followed(monitor.source)
         if monitor.endpoint is not None:
             endpoint = self._house.endpoint(monitor.endpoint)
             monitor = replace(monitor, model=model_of(endpoint))
@@ -385,7 +379,7 @@ class MonitorService(ImportanceVerbs):
         except NotEnoughRows:  # the looks make it as soon as there are enough
             self._house.store.forget(monitor.id)
             return replace(monitor, held_answers=None, reference_found=None)
-        drafting.check_columns(monitor, [one.column.name for one in profile.columns])
+        definition.check_columns(monitor, [one.column.name for one in profile.columns])
         if known is None:
             held = held_in(profile) if has_answers(monitor) else None
             monitor = replace(monitor, held_answers=held, reference_found=profile.found_as)
@@ -419,17 +413,17 @@ class MonitorService(ImportanceVerbs):
 
     def _standing(self, monitor: Monitor) -> MonitorStanding:
         windows = [one for one in self._book.recent(monitor.id) if one.model == monitor.model]
-        told = standing.standing_of(monitor, windows, self._round.last(monitor.id), self._alert_of(monitor.name))
+        told = status.standing_of(monitor, windows, self._round.last(monitor.id), self._alert_of(monitor.name))
         of_answers = standing_of_predictions(monitor, windows, self._round.pin_trouble(monitor.id))
         told = replace(told, predictions=of_answers)
-        return standing.with_answers(told, self._answers.standing(monitor))
+        return status.with_answers(told, self._answers.standing(monitor))
 
     def _announce(self, monitor: Monitor) -> MonitorStanding:
         """Tell everybody how a monitor stands, unless it was told just so."""
         now = self._standing(monitor)
         before = self._told.get(monitor.id)
         self._told[monitor.id] = now
-        if before is None or standing.timeless(before) != standing.timeless(now):
+        if before is None or status.timeless(before) != status.timeless(now):
             self._bus.publish(MonitorChanged(now))
         return now
 
@@ -438,7 +432,7 @@ class MonitorService(ImportanceVerbs):
         told = []
         for monitor in self._book.all():
             windows = [one for one in self._book.recent(monitor.id)[-RECENT:] if one.model == monitor.model]
-            told.append(standing.watch(self._standing(monitor), windows))
+            told.append(status.watch(self._standing(monitor), windows))
         self._house.tell(told)
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.drift import learning
+from mlops_desk.drift import scikit_learn
 from mlops_desk.drift.multivariate.matrix import RowColumn, TreeMatrix, for_trees
 from mlops_desk.drift.pair import Floats
 from mlops_desk.drift.performance.ranking import roc_auc
-from mlops_desk.records.drift.multivariate import TellingColumn
+from mlops_desk.drift.records.report import TellingColumn
 
 FOLDS = 5  # DRIFT's definition
 PERMUTATIONS = 39
@@ -84,7 +84,7 @@ def _asked(
     aucs, losses = np.empty(FOLDS), np.zeros((FOLDS, n_columns if with_losses else 0))
     for fold in range(FOLDS):
         held = folds == fold
-        model = learning.classifier(matrix.categorical, _SEED).fit(matrix.values[~held], is_current[~held])
+        model = scikit_learn.classifier(matrix.categorical, _SEED).fit(matrix.values[~held], is_current[~held])
         rows, truth = matrix.values[held], is_current[held]
         aucs[fold] = _auc(model.decision_function(rows), truth)
         shuffled = np.random.default_rng(fold).permutation(rows.shape[0])

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.drift.measure.words import words_of
+from mlops_desk.drift.measure.text_drift import words_of
 from mlops_desk.drift.pair import Floats
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.records.columns import ColumnKind
 
 FURTHEST = 6.0  # deviations; chosen: of a normal law nothing lies beyond
 ONE_HOT = 20  # chosen: what is rarer than every twentieth value moves no distance

@@ -12,17 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from mlops_desk.drift.performance.bounds import BOUNDS
 from mlops_desk.drift.performance.figures import direction_of, figures_of
+from mlops_desk.drift.performance.metrics import BOUNDS
 from mlops_desk.drift.performance.rows import AnsweredRows
-from mlops_desk.records.drift.figure_words import figure_title
-from mlops_desk.records.drift.performance import (
-    Direction,
-    Figure,
-    PerformanceAlarm,
-    PerformanceWindow,
-    ReferenceLevel,
-)
+from mlops_desk.drift.records.figure_words import figure_title
+from mlops_desk.drift.records.performance import Direction, Figure, PerformanceAlarm, PerformanceWindow, ReferenceLevel
 
 LEAST_ROWS = 30  # as for a column of a drift report
 MOST_CHUNKS = 50  # chosen: a deviation of so many is known to a tenth

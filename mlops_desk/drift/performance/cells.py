@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.drift.data.spelling import MARKS_OF_MISSING
+from mlops_desk.drift.data.value_parsers import MARKS_OF_MISSING
 from mlops_desk.drift.pair import Floats
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

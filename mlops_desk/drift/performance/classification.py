@@ -28,7 +28,7 @@ from mlops_desk.drift.performance.intervals import (
 )
 from mlops_desk.drift.performance.ranking import auc_interval, logit_interval, placements, roc_auc
 from mlops_desk.drift.performance.rows import MOST_CLASSES, AnsweredRows
-from mlops_desk.records.drift.performance import Figure
+from mlops_desk.drift.records.performance import Figure
 
 LEAST_PROBABILITY = 2.0**-52
 """What a probability of 0 counts as in the log loss, which one row would else make infinite; scikit-learn's."""

@@ -1,15 +1,31 @@
 """How good a monitor's answers were, as numbers over time: what is expected before labels come, and what turned out.
 
 Rules may be about them, and their dry runs read them. Nobody knows while there is no estimate, or no label.
+
+Which figures of answers there are, and what each can't go beyond.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
-from mlops_desk.drift.performance.bounds import BOUNDS
-from mlops_desk.records.drift.answers import AnswersState, ScoredWindow
-from mlops_desk.records.history import Point, SeriesName
-from mlops_desk.records.metric import Metric
+from mlops_desk.drift.records.answers import AnswersState, ScoredWindow
+from mlops_desk.machine.records.history import Point, SeriesName
+from mlops_desk.machine.records.metric import Metric
+
+BOUNDS: dict[str, tuple[float | None, float | None]] = {
+    "accuracy": (0.0, 1.0),
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    "f1": (0.0, 1.0),
+    "roc_auc": (0.0, 1.0),
+    "log_loss": (0.0, None),
+    "brier": (0.0, 2.0),
+    "mae": (0.0, None),
+    "rmse": (0.0, None),
+    "r2": (None, 1.0),
+    "bias": (None, None),
+}
+
 
 MONITOR = "monitor"
 _FAR = 1e15  # chosen: an error in the target's unit, of which nobody knows how large it may be

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.drift.data.spelling import FALSE_WORDS, TRUE_WORDS
+from mlops_desk.drift.data.value_parsers import FALSE_WORDS, TRUE_WORDS
 from mlops_desk.drift.pair import Floats
 from mlops_desk.drift.performance.cells import Cells, cells_of, classes_of
-from mlops_desk.records.drift.performance import PredictionKind, RowCounts
+from mlops_desk.drift.records.performance import PredictionKind, RowCounts
 
 CLASSES_LIMIT = 20
 """Whole numbers are classes up to so many different ones, as a reference of few values is counted value by value."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.pair import Counts, Floats
-from mlops_desk.drift.profile.frame import FrozenBins
+from mlops_desk.drift.profile.bin_edges import FrozenBins
 
 SQUARED_LARGEST = 2.0**480  # so that the sum of as many squares as there can be rows stays within a double
 

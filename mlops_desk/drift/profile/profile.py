@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.drift.profile.bin_edges import FrozenBins
 from mlops_desk.drift.profile.categories import CategorySketch, add_categories
-from mlops_desk.drift.profile.cut import UNKNOWN_NAMED, SegmentCut
-from mlops_desk.drift.profile.frame import FrozenBins
 from mlops_desk.drift.profile.numbers import NumericSketch, add_numbers
+from mlops_desk.drift.profile.segment_values import UNKNOWN_NAMED, SegmentCut
 from mlops_desk.drift.profile.texts import TextSketch, add_texts
-from mlops_desk.records.drift.columns import ColumnRole, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnRole, FrozenColumn
+from mlops_desk.kit.base.errors import Invalid
 
 Sketch = NumericSketch | CategorySketch | TextSketch
 

@@ -8,12 +8,12 @@ as far as one of 32 bits tells them apart, and "" is no value, since not every f
 
 from typing import Any
 
-from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data import value_parsers
 from mlops_desk.drift.data.numbers import number_of
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.profile.cut import KNOWN, MOST, PartKind, SegmentCut, check_kind
-from mlops_desk.drift.profile.reading import label_of_row
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.profile.segment_values import KNOWN, MOST, PartKind, SegmentCut, check_kind
+from mlops_desk.drift.profile.sketch_builder import label_of_row
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
 
 _WHOLE_LIMIT = "1e15"  # up to here each whole number has one double
 _KNOWN_TABLE = "segment_values_"
@@ -28,8 +28,8 @@ def segment_label(connection: Any, table: OpenedTable, column: FrozenColumn) -> 
         return f"nullif({label}, '')", f"({missing} OR {label} = '')" if label != "NULL::VARCHAR" else missing
     name, database_type = table.columns[column.name]
     value = number_of(connection, table, column)
-    is_words = spelling.is_words(database_type)
-    gone = spelling.missing(f"CAST({name} AS VARCHAR)", column.real_values) if is_words else f"({name} IS NULL)"
+    is_words = value_parsers.is_words(database_type)
+    gone = value_parsers.missing(f"CAST({name} AS VARCHAR)", column.real_values) if is_words else f"({name} IS NULL)"
     if value is None:
         return "NULL::VARCHAR", gone
     is_whole = f"abs({value}) < {_WHOLE_LIMIT} AND {value} = floor({value})"

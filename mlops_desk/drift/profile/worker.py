@@ -13,20 +13,20 @@ from typing import Any
 
 import duckdb
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.base.process import serve_one
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.data.sources import DataSide, access_in, open_source, source_in
-from mlops_desk.drift.predictions.columns import NAMES, answers_in, with_answers
-from mlops_desk.drift.profile.comparing import make_profile
-from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.predictions import NAMES, answers_in, with_answers
+from mlops_desk.drift.profile.file_format import to_bytes
 from mlops_desk.drift.profile.profile import DataProfile
+from mlops_desk.drift.profile.table_comparison import make_profile
 from mlops_desk.drift.progress import WorkerProgress
-from mlops_desk.drift.room import work_room
-from mlops_desk.records.drift import DriftOptions
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.workspace import work_room
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Invalid, NotFound
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.base.text import plain
 
 
 def profile_of_source(

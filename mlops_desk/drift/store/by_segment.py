@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import zstandard
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.profile.arrays import DamageError
 from mlops_desk.drift.profile.categories import CategorySketch
-from mlops_desk.drift.profile.cut import UNKNOWN_NAMED
+from mlops_desk.drift.profile.segment_values import UNKNOWN_NAMED
 from mlops_desk.drift.store.blobs import WindowBlobs
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid
 
 _LENGTH = struct.Struct("<I")
 _MOST_BYTES = 512 << 20  # chosen: thirteen parts of 5,000 columns of numbers; more is not from us

@@ -23,10 +23,10 @@ from mlops_desk.drift.profile.categories import CategorySketch
 from mlops_desk.drift.profile.numbers import NumericSketch, empty_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, Sketch, check_same
 from mlops_desk.drift.profile.texts import TextSketch
+from mlops_desk.drift.records.columns import ColumnKind
 from mlops_desk.drift.store.blobs import WindowBlobs
 from mlops_desk.drift.store.by_segment import write_segments
-from mlops_desk.drift.store.rest import rest_of, write_rest
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.store.json_blob import rest_of, write_rest
 
 HEAD = struct.Struct("<II")
 WIDTHS = {2: "<u2", 4: "<u4", 8: "<i8"}

@@ -8,12 +8,14 @@ import numpy as np
 from mlops_desk.drift.pair import Counts, Floats
 from mlops_desk.drift.profile.arrays import DamageError
 from mlops_desk.drift.profile.categories import CategorySketch, add_categories
-from mlops_desk.drift.profile.cut import UNKNOWN_NAMED
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, SegmentedRows, Sketch
+from mlops_desk.drift.profile.segment_values import UNKNOWN_NAMED
 from mlops_desk.drift.profile.texts import TextSketch
+from mlops_desk.drift.records.columns import ColumnKind
 from mlops_desk.drift.store.blobs import WindowBlobs
 from mlops_desk.drift.store.by_segment import read_segments
+from mlops_desk.drift.store.json_blob import StoredRest, add_rests, check_rest, read_rest
 from mlops_desk.drift.store.layout import (
     FUTURE,
     HEAD,
@@ -24,8 +26,6 @@ from mlops_desk.drift.store.layout import (
     checksum,
     with_facts,
 )
-from mlops_desk.drift.store.rest import StoredRest, add_rests, check_rest, read_rest
-from mlops_desk.records.drift.columns import ColumnKind
 
 
 def add_windows(layout: WindowLayout, windows: Iterable[WindowBlobs]) -> DataProfile:

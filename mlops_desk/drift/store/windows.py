@@ -18,21 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from mlops_desk.base.disk.private_files import make_private
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.drift.profile.arrays import DamageError
-from mlops_desk.drift.profile.form import from_bytes, to_bytes
+from mlops_desk.drift.profile.file_format import from_bytes, to_bytes
 from mlops_desk.drift.profile.profile import DataProfile, Sketch
 from mlops_desk.drift.profile.texts import TextSketch
 from mlops_desk.drift.store.blobs import WindowBlobs
+from mlops_desk.drift.store.json_blob import read_rest
 from mlops_desk.drift.store.layout import WindowLayout
-from mlops_desk.drift.store.rest import read_rest
-from mlops_desk.drift.store.rolling import WindowLimits, roll_up, within_limits
+from mlops_desk.drift.store.rollups import WindowLimits, roll_up, within_limits
 from mlops_desk.drift.store.sums import WindowSum, add_windows
-from mlops_desk.storage.repair import Repair
-from mlops_desk.storage.windows.periods import period_of
-from mlops_desk.storage.windows.store import WindowPlace, WindowRow, WindowTables
-from mlops_desk.storage.windows.tables import DAY, HOUR, MONTH, OPEN, RAW
+from mlops_desk.kit.base.disk.private_files import make_private
+from mlops_desk.kit.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.kit.storage.repair import Repair
+from mlops_desk.kit.storage.windows import DAY, HOUR, MONTH, OPEN, RAW, WindowPlace, WindowRow, WindowTables, period_of
 
 _log = logging.getLogger(__name__)
 FILE = "windows.db"

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.drift.data.kinds import freeze
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.data.column_kinds import freeze
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 MOST_CELLS = 5_000_000  # chosen: half a gigabyte as texts
 MOST_ROWS = 200_000  # chosen: of more rows a maker learns nothing more of some dozens of columns

@@ -13,8 +13,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_desk.automation.records.pipelines.synthetic import ColumnFidelity, PairFidelity
 from mlops_desk.drift.synthetic.cells import CellTable, MadeColumn, MadeKind, normal
-from mlops_desk.records.pipelines.synthetic import ColumnFidelity, PairFidelity
 
 BINS = 10  # as SDMetrics cuts numbers for a contingency table
 MOST_PAIRS = 1000  # chosen: 45 columns; each takes a millisecond or so for every 10,000 rows

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeVar
 
-from mlops_desk.base.text import plain
-from mlops_desk.drift.page.style import STYLE
-from mlops_desk.records.pipelines.synthetic import ColumnFidelity, PairFidelity, SyntheticReport
+from mlops_desk.automation.records.pipelines.synthetic import ColumnFidelity, PairFidelity, SyntheticReport
+from mlops_desk.drift.html_report.document import STYLE
+from mlops_desk.kit.base.text import plain
 
 _SHOWN_PAIRS = 200  # chosen: the worst ones; the JSON beside the page has all
 _NAME = 80  # chosen: a cell of a table

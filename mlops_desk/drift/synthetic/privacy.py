@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_desk.automation.records.pipelines.synthetic import RowPrivacy
 from mlops_desk.drift.synthetic.cells import CellTable, MadeColumn, MadeKind, keys_of
 from mlops_desk.drift.synthetic.fidelity import Values, numbers
-from mlops_desk.records.pipelines.synthetic import RowPrivacy
 
 MOST_COMPARED = 1000  # chosen: a share of one half is then known to 1.6 points
 MOST_BESIDE = 5000  # chosen: 5 million distances of 50 columns in some seconds

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 SPOKEN = ("unix:///", "tcp://", "http://", "https://")
 """How the addresses begin at which an engine can be asked."""

@@ -3,10 +3,10 @@
 import re
 from typing import TextIO
 
-from mlops_desk.base.text import plain
-from mlops_desk.engines.images import BuildNews, HearBuild
+from mlops_desk.engines.image_store import BuildNews, HearBuild
 from mlops_desk.engines.log_lines import shown
-from mlops_desk.records.images.task import BuilderName, BuildStep
+from mlops_desk.engines.records.task import BuilderName, BuildStep
+from mlops_desk.kit.base.text import plain
 
 KEPT_CHARACTERS = 8 << 20  # chosen: the output of a long pip install is a tenth of it
 _STEP = re.compile(r"step (\d{1,4})/(\d{1,4}) ?: ?(.*)", re.IGNORECASE)

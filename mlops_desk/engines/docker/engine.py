@@ -2,23 +2,28 @@
 
 All calls can be repeated: containers are known by name, a second create of the same one adopts it, and stopping what
 is gone is no error.
+
+The facts of listed containers, each asked for anew only where the listing shows something new of it.
+
+A listing is one question, whatever is listed; what it leaves out (the process, how it ended) is one more for each
+container. Fifty of them once a second cost a twentieth of a core.
 """
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.disk.mount_points import MountPoint, mount_points
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Unavailable
-from mlops_desk.base.text import plain
 from mlops_desk.engines.daemon import docker_socket, incarnation
 from mlops_desk.engines.dialects import PODMAN
-from mlops_desk.engines.docker import bridge, building, images, logs, stored, trouble
+from mlops_desk.engines.docker import answers, bridge, connection, images, logs
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import (
+    ENDED,
     container_facts,
     gateway_of,
     gpu_route,
@@ -26,9 +31,7 @@ from mlops_desk.engines.docker.answers import (
     is_rootless,
     last_exit_code,
 )
-from mlops_desk.engines.docker.connection import Connections, NameTaken
-from mlops_desk.engines.docker.lines import split_lines
-from mlops_desk.engines.docker.listed import ListedContainers
+from mlops_desk.engines.docker.connection import Connections, NameTaken, sdk
 from mlops_desk.engines.engine import (
     ContainerFacts,
     ContainerSpec,
@@ -38,7 +41,7 @@ from mlops_desk.engines.engine import (
     ImageFacts,
     LogPiece,
 )
-from mlops_desk.engines.images import (
+from mlops_desk.engines.image_store import (
     PLAIN_ORDER,
     BuildOrder,
     HearBuild,
@@ -48,10 +51,81 @@ from mlops_desk.engines.images import (
     StoreRoom,
     unheard,
 )
-from mlops_desk.engines.limits import engine_limits
-from mlops_desk.engines.log_lines import shown
+from mlops_desk.engines.log_lines import LineFolder, shown
 from mlops_desk.engines.login import RegistryLogin
-from mlops_desk.engines.profile import Machine, container_body, needs_bridge
+from mlops_desk.engines.security_profile import Machine, container_body, engine_limits, needs_bridge
+from mlops_desk.kit.base.disk.mount_points import MountPoint, mount_points
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Unavailable
+from mlops_desk.kit.base.text import plain
+
+_FRESH_SECONDS = 15.0  # chosen: what a running container's listing hides (one that was restarted at once) waits so long
+_FORGOTTEN_SECONDS = 600.0  # chosen: no listing is that rare
+_TELLING = ("State", "Names", "Ports")
+"""What says that something happened. The rest moves by itself ("Up 5 minutes"), or comes in another order each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    facts: ContainerFacts
+    shown: tuple[str, ...]
+    asked_at: float
+    listed_at: float
+
+
+class ListedContainers:
+    """Remembers what was asked about listed containers. Safe for threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+
+    def facts(self, client: Any, entry: Mapping[str, Any]) -> ContainerFacts | None:
+        """Return the facts of a listed container; None for one that was removed since."""
+        now = self._clock()
+        still = tuple(_settled(entry.get(key)) for key in _TELLING)
+        with self._lock:
+            known = self._known.get(entry["Id"])
+        if known is None or known.shown != still or not _holds(known, now):
+            docker = sdk()
+            try:
+                found = container_facts(client.inspect_container(entry["Id"]), client.dialect)
+            except docker.errors.NotFound:
+                return None
+            known = _Known(found, still, now, now)
+        self._keep(_Known(known.facts, still, known.asked_at, now))
+        return known.facts
+
+    def _keep(self, known: _Known) -> None:
+        with self._lock:
+            self._known[known.facts.id] = known
+
+    def forget_gone(self) -> None:
+        """Forget what no listing has named for long."""
+        limit = self._clock() - _FORGOTTEN_SECONDS
+        with self._lock:
+            self._known = {name: known for name, known in self._known.items() if known.listed_at >= limit}
+
+
+def _settled(value: Any) -> str:
+    """Return a value of a listing as a word that is the same in whatever order its parts come."""
+    return str(sorted(map(str, value)) if isinstance(value, list) else value)
+
+
+def _holds(known: _Known, now: float) -> bool:
+    """Tell whether facts still hold whose listing is the same: always once a container has ended, else for a while."""
+    return known.facts.status in ENDED or (known.facts.status == "running" and now - known.asked_at < _FRESH_SECONDS)
+
+
+# From the bytes that a container writes to lines that can be shown: cut, folded, plain.
+def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines without their end; what has no end comes last."""
+    folder = LineFolder()
+    for chunk in chunks:
+        yield from folder.feed(chunk)
+    if folder.painted:
+        yield folder.painted
+
 
 DEADLINE_SECONDS = 8.0  # chosen: an engine that starts many containers at once takes seconds for a listing
 # How much longer the slow calls may take: handing over several sleeping GPUs takes the driver a while.
@@ -108,7 +182,7 @@ class DockerEngine:
         except NotFound:
             return  # what is gone needs no removing
         except EngineRefused as error:
-            if not trouble.is_network_gone(error.said):
+            if not connection.is_network_gone(error.said):
                 raise
 
     # -- images --------------------------------------------------------------------------------
@@ -142,21 +216,19 @@ class DockerEngine:
         heard: HearBuild = unheard,
         hand: HandEnder | None = None,
     ) -> ImageFacts:
-        return building.build(
-            self._connections, folder, tag, labels, timeout_seconds, log, order, heard=heard, hand=hand
-        )
+        return images.build(self._connections, folder, tag, labels, timeout_seconds, log, order, heard=heard, hand=hand)
 
     def remove_image(self, reference: str, *, force: bool = True) -> None:
         images.remove(self._connections, reference, force=force)
 
     def images(self) -> list[StoredImage]:
-        return stored.images(self._connections)
+        return answers.images(self._connections)
 
     def volumes(self) -> list[StoredVolume]:
-        return stored.volumes(self._connections)
+        return answers.volumes(self._connections)
 
     def room(self) -> StoreRoom:
-        return stored.room(self._connections)
+        return answers.room(self._connections)
 
     def save_image(
         self, reference: str, target: Path, timeout_seconds: float, saved: Callable[[int], None] = unheard
@@ -164,7 +236,7 @@ class DockerEngine:
         images.save(self._connections, reference, target, timeout_seconds, saved)
 
     def data_folder(self) -> str:
-        return stored.data_folder(self._connections)
+        return answers.data_folder(self._connections)
 
     # -- containers ----------------------------------------------------------------------------
 
@@ -181,8 +253,8 @@ class DockerEngine:
                 rootless=is_rootless(info),
             )
             body = container_body(spec, machine)
-            if needs_bridge(spec, client.dialect):
-                bridge.ensure(client)
+            if needs_bridge(spec):
+                bridge.ensure(client, spec.name)
             client.create_container_from_config(body, spec.name)
 
         deadline = time.monotonic() + self._deadline
@@ -196,7 +268,7 @@ class DockerEngine:
             if facts is not None:
                 return facts
             if time.monotonic() > deadline:
-                raise trouble.no_answer(what, self._address(), self._deadline)
+                raise connection.no_answer(what, self._address(), self._deadline)
             time.sleep(_POLL_SECONDS)
 
     def _of_that_name(self, spec: ContainerSpec, taken: DeskError) -> ContainerFacts | None:
@@ -218,10 +290,10 @@ class DockerEngine:
         try:
             self._call(what, lambda client: client.start(name), self._deadline * _SLOW)
         except EngineRefused as error:
-            if not bridge.is_missing(error.said):
+            if not bridge.is_missing(error.said, name):
                 raise
             # A cleaner of unused networks takes one on which nothing runs, also between making and starting.
-            self._call("Making the network of jobs", bridge.ensure)
+            self._call("Making the network of jobs", lambda client: bridge.ensure(client, name))
             self._call(what, lambda client: client.start(name), self._deadline * _SLOW)
         return self.inspect(name)
 
@@ -240,6 +312,7 @@ class DockerEngine:
         with contextlib.suppress(NotFound, NameTaken):  # gone, or being removed already
             what = f"Removing the container {plain(name)}"
             self._call(what, lambda client: client.remove_container(name, force=True, v=True), self._deadline * _SLOW)
+        self._call(f"Removing the network of {plain(name)}", lambda client: bridge.give_back(client, name))
 
     def inspect(self, name: str) -> ContainerFacts:
         what = f"Looking at the container {plain(name)}"
@@ -331,7 +404,7 @@ def _engine_info(client: Any, address: str) -> EngineInfo:
         rootless=is_rootless(info),
         holds_limits=holds_limits(info),
         proxy=_proxy(info),
-        keeps_apart=client.dialect.own_bridge and bridge.keeps_apart(client),
+        keeps_apart=bridge.keeps_apart(client, str(version.get("Version", ""))),
     )
 
 

@@ -1,22 +1,79 @@
-"""Images of an engine: looked up, pulled, removed."""
+"""Images of an engine: looked up, pulled, removed.
+
+What an engine tells while it pulls, as the progress of layers. Pure, and the engine's words are from outside.
+
+Docker tells of each layer by its id: waiting, "Downloading" with bytes, "Verifying Checksum", "Extracting" (with bytes,
+and with a containerd store in seconds), "Pull complete". Podman tells of the same in fewer words, and of bytes only
+where it copies a blob. What is not understood is passed over: it is news all the same that something was said.
+"""
 
 import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.text import plain
 from mlops_desk.engines.dialects import PODMAN
-from mlops_desk.engines.docker import trouble
+from mlops_desk.engines.docker import connection
 from mlops_desk.engines.docker.answers import image_facts
-from mlops_desk.engines.docker.connection import Connections
-from mlops_desk.engines.docker.listening import listening
-from mlops_desk.engines.docker.pulling import error_in, layer_of
+from mlops_desk.engines.docker.build_output import BuildOutput
+from mlops_desk.engines.docker.buildkit.build_runner import BuildKit
+from mlops_desk.engines.docker.buildkit.workspace import BUILDX, NoBuildKit
+from mlops_desk.engines.docker.connection import Connections, listening, sdk
 from mlops_desk.engines.engine import HandEnder, ImageFacts
-from mlops_desk.engines.images import HearLayer, unheard
+from mlops_desk.engines.image_store import BuildOrder, HearBuild, HearLayer, unheard
 from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.engines.records.task import BuilderName, LayerProgress, LayerState
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.text import plain
+
+_MOST_BYTES = 1 << 62  # what a file can have
+_ID_LIMIT = 64  # a digest in hexadecimal
+_STATES = (
+    ("pulling fs layer", LayerState.WAITING),
+    ("waiting", LayerState.WAITING),
+    ("retrying", LayerState.WAITING),
+    ("downloading", LayerState.DOWNLOADING),
+    ("copying blob", LayerState.DOWNLOADING),
+    ("verifying checksum", LayerState.VERIFYING),
+    ("download complete", LayerState.VERIFYING),
+    ("extracting", LayerState.EXTRACTING),
+    ("pull complete", LayerState.DONE),
+    ("already exists", LayerState.PRESENT),
+)
+"""The beginnings of what engines say of a layer."""
+
+
+def layer_of(message: Mapping[str, Any]) -> LayerProgress | None:
+    """Return what a message tells of a layer; None where it tells of none."""
+    status, id_ = message.get("status"), message.get("id")
+    if not isinstance(status, str) or not isinstance(id_, str) or not id_:
+        return None
+    state = next((state for word, state in _STATES if status.lower().startswith(word)), None)
+    if state is None:
+        return None
+    detail = message.get("progressDetail")
+    told = detail if isinstance(detail, Mapping) and state is LayerState.DOWNLOADING else {}
+    total = _bytes(told.get("total")) or None  # engines say 0, or -1, for what they do not know
+    done = _bytes(told.get("current"))
+    if done is not None and total is not None:
+        done = min(done, total)
+    return LayerProgress(plain(id_, _ID_LIMIT), state, done, total)
+
+
+def error_in(message: Mapping[str, Any]) -> str | None:
+    """Return what a message says went wrong; None where it says nothing of the kind."""
+    detail = message.get("errorDetail")
+    said = message.get("error") or (detail.get("message") if isinstance(detail, Mapping) else None)
+    return None if said is None else str(said)
+
+
+def _bytes(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if 0 <= value < _MOST_BYTES else None  # which NaN is not either
+
 
 _TEXT_LIMIT = 1000  # chosen: a paragraph; a registry may answer with a page
 _MISSING = ("not found", "manifest unknown", "does not exist", "pull access denied", "name unknown")
@@ -143,8 +200,8 @@ def _is_closed(said: str) -> bool:
 
 
 def _pull_error(said: str, what: str) -> DeskError:
-    if trouble.FULL in said.lower():
-        return trouble.from_engine(_FAULT, said, what)
+    if connection.FULL in said.lower():
+        return connection.from_engine(_FAULT, said, what)
     closed = _is_closed(said)
     hint = _LOG_IN if closed else "Check its name and tag."
     if _is_missing(said):
@@ -152,3 +209,125 @@ def _pull_error(said: str, what: str) -> DeskError:
     if closed:
         return NotFound(f"{what}: its registry does not give it out. {plain(said, _TEXT_LIMIT)}", hint)
     return Unavailable(f"{what} failed: {plain(said, _TEXT_LIMIT)}", "Check the network, or load the image by hand.")
+
+
+# Builds on an engine: by BuildKit where that can be had, else by the engine's own old way, which knows less.
+#
+# Podman builds by its own program behind Docker's call. Docker's classic builder is going out of use and knows no
+# cache mounts, secrets or heredocs; what it is asked for of those is said before, or in the error.
+
+# What an image build leaves behind: the classic builder keeps the last layer of each stage, without a name.
+# With wheels in it that is a gigabyte a build, so a stage whose first instruction gives it the build's labels is
+# cleared away when the build ends, well or not.
+_log = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS = 30.0  # chosen: between two messages of a build or pull, not for all of it
+
+
+@contextlib.contextmanager
+def clearing_stages(client: Any, labels: Mapping[str, str]) -> Iterator[None]:
+    """Remove nameless images that carry all of ``labels`` at the end. What the engine refuses costs disk, no more."""
+    try:
+        yield
+    finally:
+        if labels:  # without one the engine would take everybody's nameless images
+            _clear(client, labels)
+
+
+def _clear(client: Any, labels: Mapping[str, str]) -> None:
+    client.timeout = _TIMEOUT_SECONDS
+    wanted = {"dangling": True, "label": [f"{key}={value}" for key, value in labels.items()]}
+    try:
+        client.prune_images(wanted)
+    except Exception as error:  # noqa: BLE001 - the build's own outcome counts; the next build tries again
+        _log.info("The layers of an image build are left over: %s", error)
+
+
+_NEWER_MARKS = ("--mount option requires buildkit", "requires buildkit", "unknown flag: mount", "unknown flag: network")
+"""What the classic builder says of what only BuildKit can do; of a heredoc it says that << is no instruction."""
+
+
+def build(
+    connections: Connections,
+    folder: Path,
+    tag: str,
+    labels: Mapping[str, str],
+    timeout_seconds: float,
+    log: Path,
+    order: BuildOrder,
+    *,
+    heard: HearBuild,
+    hand: HandEnder | None,
+) -> ImageFacts:
+    """Build ``folder`` as ``tag``, the output in ``log``. Raises Refused when it fails."""
+    what = f"Building the image {plain(tag)}"
+    began = time.monotonic()
+    dialect = connections.call(what, lambda client: client.dialect)
+    with log.open("w", encoding="utf-8") as file:
+        output = BuildOutput(file, heard)
+        if dialect is PODMAN:
+            if order.secrets:
+                raise Refused(f"{what}: Podman's socket hands no secrets to a build.", "Have it built by Docker.")
+            output.tell(BuilderName.PODMAN, "")
+        else:
+            try:
+                kit = BuildKit(connections, what, output, log)
+                kit.build(folder, tag, labels, timeout_seconds, order, hand)
+            except NoBuildKit as error:
+                if order.secrets:
+                    text = f"{what}: only BuildKit hands secrets to a build. {error.message}"
+                    raise Refused(text, error.hint or BUILDX) from error
+                output.tell(BuilderName.CLASSIC, f"Docker's classic builder builds. {error.message}")
+            else:
+                with connections.lent(what, connections.deadline_seconds) as client, clearing_stages(client, labels):
+                    pass
+                return arrived(connections, tag, what)
+        left = timeout_seconds - (time.monotonic() - began)
+        _classic(connections, folder, tag, labels, max(left, 1.0), log, order, output, hand, what)
+    return arrived(connections, tag, what)
+
+
+def _classic(
+    connections: Connections,
+    folder: Path,
+    tag: str,
+    labels: Mapping[str, str],
+    seconds: float,
+    log: Path,
+    order: BuildOrder,
+    output: BuildOutput,
+    hand: HandEnder | None,
+    what: str,
+) -> None:
+    def work(client: Any) -> None:
+        deadline = time.monotonic() + seconds
+        with clearing_stages(client, labels), listening(client, what, hand):
+            for message in _messages(client, folder, tag, labels, seconds, order):
+                said = error_in(message)
+                output.write(str(message.get("stream") or said or ""))
+                if said is not None:
+                    raise _failed(what, said, log)
+                if time.monotonic() > deadline:
+                    raise connection.no_answer(what, client.base_url, seconds)
+
+    connections.call(what, work, seconds, again=False)
+
+
+def _messages(
+    client: Any, folder: Path, tag: str, labels: Mapping[str, str], seconds: float, order: BuildOrder
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what the engine tells; the folder goes there as it is: what is to be left out of it is not in it."""
+    with sdk().utils.tar(str(folder), dockerfile=(order.dockerfile, None)) as packed:
+        yield from client.build(
+            fileobj=packed, custom_context=True, dockerfile=order.dockerfile, tag=tag, labels=dict(labels),
+            buildargs={**order.arguments, **order.values}, target=order.target or None, rm=True,
+            forcerm=True, decode=True, timeout=seconds,
+        )  # fmt: skip
+
+
+def _failed(what: str, said: str, log: Path) -> Refused:
+    text = f"{what} failed: {plain(said, _TEXT_LIMIT)}"
+    lowered = said.lower()
+    if any(mark in lowered for mark in _NEWER_MARKS) or ("unknown instruction" in lowered and "<<" in lowered):
+        return Refused(f"{text} Docker's classic builder can't do this, BuildKit can.", BUILDX)
+    return Refused(text, f"The whole output is in {log}.")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.text import plain
 from mlops_desk.engines.docker.connection import Connections
 from mlops_desk.engines.engine import HandEnder
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.base.text import plain
 
 _OVERLAP_SECONDS = 2.0  # lines of one moment may come in another order when asked anew; those seen are dropped
 

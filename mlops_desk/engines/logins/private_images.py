@@ -5,7 +5,7 @@ person's login opens a private image to nobody else, the registry is asked for i
 another person, with their own login or with none. As in Kubernetes, a right that was shown once stays.
 
 Whoever may speak to the engine itself (the docker group, another agent) is not held up by this, nor is who builds on an
-image: README says so. The notes lie in one file of the data folder; there is no secret in them.
+image: the documentation says so. The notes lie in one file of the data folder; there is no secret in them.
 """
 
 import json
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.disk.files import write_atomically
 from mlops_desk.engines.engine import ImageFacts
 from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.kit.base.disk.files import write_atomically
 
 _log = logging.getLogger(__name__)
 HearPulled = Callable[[str, ImageFacts, int, RegistryLogin | None], None]

@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from mlops_desk.base.errors import DeskError, Hint, Refused, TimedOut, Unavailable
-from mlops_desk.base.process import run_into, serve_one
-from mlops_desk.base.text import plain
 from mlops_desk.engines.login import RegistryLogin
 from mlops_desk.engines.logins import files
+from mlops_desk.kit.base.errors import DeskError, Hint, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.process import run_into, serve_one
+from mlops_desk.kit.base.text import plain
 
 _HELPER_SECONDS = 10.0  # chosen: some ask a server of their cloud; one that asks a person never ends
 _LARGEST_BYTES = 1 << 20  # chosen: a thousand logins

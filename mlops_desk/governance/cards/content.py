@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.records.governance.card import CARD_TEXTS, NEEDED_TEXTS, CardFacts, CardOfVersion, CardText
+from mlops_desk.governance.records.card import CARD_TEXTS, NEEDED_TEXTS, CardFacts, CardOfVersion, CardText
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 MOST_TEXT = 4000  # chosen: two printed pages; with seven of them a card still fits beside its version
 _MOST_LINES = 200  # chosen: as many short lines as fit into those characters and are read

@@ -8,10 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from shlex import quote
 
-from mlops_desk.base.errors import Hint, Refused
-from mlops_desk.base.text import plain
 from mlops_desk.governance.cards.content import checked, sealed
-from mlops_desk.records.governance.card import (
+from mlops_desk.governance.records.card import (
     CARD_TEXTS,
     CardAct,
     CardFacts,
@@ -20,6 +18,8 @@ from mlops_desk.records.governance.card import (
     CardStep,
     CardText,
 )
+from mlops_desk.kit.base.errors import Hint, Refused
+from mlops_desk.kit.base.text import plain
 
 _CLOSED = frozenset({CardStage.APPROVED, CardStage.ARCHIVED})
 _MOST_WHY = 1000  # chosen: a paragraph
@@ -88,7 +88,7 @@ def approved(card: CardOfVersion, expected: str | None, who: Actor) -> CardOfVer
 def archived(card: CardOfVersion, who: Actor) -> CardOfVersion:
     """Return a card put away. Raises Refused where it is already, or nobody has written one."""
     if card.revision == 0:
-        raise Refused(f"Nobody has written {_named(card)} yet, so there is nothing to put away.")
+        raise _unwritten(card, "put away")
     if card.stage is CardStage.ARCHIVED:
         raise Refused(f"{_named(card)} is archived already.")
     return _stepped(card, CardAct.ARCHIVED, CardStage.ARCHIVED, who)
@@ -134,9 +134,17 @@ def _stepped(card: CardOfVersion, act: CardAct, stage: CardStage, who: Actor) ->
 
 
 def _check_stage(card: CardOfVersion, wanted: CardStage, what: str) -> None:
+    if card.revision == 0 and wanted is not CardStage.DRAFT:
+        raise _unwritten(card, what)
     if card.stage is not wanted:
         text = f"{_named(card)} is {words(card.stage)}, and only one that is {words(wanted)} is {what}."
         raise Refused(text, _NEXT.get(card.stage))
+
+
+def _unwritten(card: CardOfVersion, what: str) -> Refused:
+    name = quote(f"{plain(card.model)}/{plain(card.version)}")
+    text = f"Nobody has written a card of {plain(card.model)}/{plain(card.version)} yet, so nothing is {what}."
+    return Refused(text, Hint(f"mlops-desk cards edit {name} --set intended_use=…", before="Begin one: "))
 
 
 _NEXT = {

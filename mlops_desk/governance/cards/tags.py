@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Hint, Invalid
-from mlops_desk.base.text import plain
 from mlops_desk.governance.cards.content import cut, sealed
-from mlops_desk.records.governance.card import CARD_TEXTS, CardOfVersion, CardText
+from mlops_desk.governance.records.card import CARD_TEXTS, CardOfVersion, CardText
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Hint, Invalid
+from mlops_desk.kit.base.text import plain
 
 HEAD = "mlops-desk.card"
 FORM = "mlops-desk-card/1"
@@ -56,11 +56,6 @@ def written(card: CardOfVersion, desk: str) -> dict[str, str]:
 def stale(tags: Mapping[str, str], kept: Mapping[str, str]) -> list[str]:
     """Return the parts that no head names any more, once ``kept`` is written."""
     return sorted(name for name in tags if _PART.fullmatch(name) and name not in kept)
-
-
-def is_of_cards(key: str) -> bool:
-    """Tell whether a tag is a card's, or a part of one."""
-    return key == HEAD or key.startswith(f"{HEAD}.")
 
 
 def read(tags: Mapping[str, str], model: str, version: str) -> FoundCard | None:

@@ -7,9 +7,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlops_desk.records.data.retention import RetentionItem
-from mlops_desk.storage.request_log.feedback import feedback_files
-from mlops_desk.storage.request_log.layout import parts
+from mlops_desk.governance.records.data.retention import RetentionItem
+from mlops_desk.kit.storage.request_log.feedback import feedback_files
+from mlops_desk.kit.storage.request_log.layout import parts
 
 LISTS = "retrainings/lists"
 """What the catalogue calls the lists of files that retrainings have frozen."""

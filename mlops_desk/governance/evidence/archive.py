@@ -11,8 +11,8 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 MOST_FILES = 100  # chosen: a pack has some twenty
 MOST_BYTES = 64 << 20  # chosen: of all files together; the audit of a busy model has some megabytes

@@ -7,9 +7,9 @@ part of it. A line is one record; the last line tells the head at that moment.
 import json
 from collections.abc import Iterable, Sequence
 
-from mlops_desk.base import wire
-from mlops_desk.records.audit import AuditLink
-from mlops_desk.storage.audit.chain import digest_of, link_of
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.records.audit import AuditLink
+from mlops_desk.kit.storage.audit.chain import digest_of, link_of
 
 FORM = "mlops-desk-audit-extract/1"
 

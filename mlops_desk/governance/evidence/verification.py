@@ -6,18 +6,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk import signing
-from mlops_desk.base.errors import Invalid
 from mlops_desk.governance.evidence import extract
 from mlops_desk.governance.evidence.archive import beyond_bytes, unpacked
-from mlops_desk.governance.evidence.making import MANIFEST, NAMESPACE
-from mlops_desk.records.registry.evidence import EVIDENCE_FORM, EvidencePart, EvidenceVerification
+from mlops_desk.governance.evidence.pack_builder import MANIFEST, NAMESPACE
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk import signatures
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.records.evidence import EVIDENCE_FORM, EvidencePart, EvidenceVerification
 
 AUDIT = "audit.ndjson"
 Hear = Callable[[int, int, str], None]
 _SUM = re.compile(r"([0-9a-f]{64})  \./([A-Za-z0-9][A-Za-z0-9._-]{0,99})")
-_SIGNED_BY = {signing.SUMS, signing.SIGNATURE}
+_SIGNED_BY = {signatures.SUMS, signatures.SIGNATURE}
 """Files that no sum names: the sums, and what was made of them."""
 
 
@@ -32,14 +32,14 @@ def verify(data: bytes, wanted: str | None = None, hear: Hear | None = None) -> 
     told = _told(files)
     if fault := _sums_trouble(files, hear or _unheard):
         return replace(told, first_bad=fault[0], why=fault[1])
-    signer = signing.signer_of(
-        files[signing.SUMS], files.get(signing.SIGNERS, b""), files.get(signing.SIGNATURE, b""), NAMESPACE
+    signer = signatures.signer_of(
+        files[signatures.SUMS], files.get(signatures.SIGNERS, b""), files.get(signatures.SIGNATURE, b""), NAMESPACE
     )
     if signer is None:
-        return replace(told, first_bad=signing.SIGNATURE, why="The signature is not of the key that the pack names.")
+        return replace(told, first_bad=signatures.SIGNATURE, why="The signature is not of the key that the pack names.")
     if wanted is not None and signer != wanted:
         why = f"It is signed by {signer}, not by the key that was asked for."
-        return replace(told, signer=signer, first_bad=signing.SIGNATURE, why=why)
+        return replace(told, signer=signer, first_bad=signatures.SIGNATURE, why=why)
     records, trouble = extract.trouble(files[AUDIT]) if AUDIT in files else (0, None)
     if trouble is not None:
         return replace(told, signer=signer, records=records, first_bad=AUDIT, why=trouble)
@@ -74,10 +74,10 @@ def _told(files: Mapping[str, bytes]) -> EvidenceVerification:
 def _sums_trouble(files: Mapping[str, bytes], hear: Hear) -> tuple[str, str] | None:
     """Return the first file that is not as its sum says, or has none, and a sentence."""
     sums = {}
-    for line in files.get(signing.SUMS, b"").decode("ascii", "replace").splitlines():
+    for line in files.get(signatures.SUMS, b"").decode("ascii", "replace").splitlines():
         found = _SUM.fullmatch(line)
         if found is None or found[2] in sums:
-            return signing.SUMS, "The list of sums is not of the form that was signed."
+            return signatures.SUMS, "The list of sums is not of the form that was signed."
         sums[found[2]] = found[1]
     names = sorted(sums.keys() | files.keys() - _SIGNED_BY)
     for number, name in enumerate(names):

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import open_plain
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.base.process import serve_one
-from mlops_desk.base.text import plain
 from mlops_desk.governance.evidence.verification import verify
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import open_plain
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.process import serve_one
+from mlops_desk.kit.base.text import plain
 
 _MOST_BYTES = 128 << 20  # chosen: twice what a pack may hold, which is mostly text that deflates well
 

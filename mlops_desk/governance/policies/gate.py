@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable
 from shlex import quote
 
-from mlops_desk.base.errors import Hint, Refused, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.governance.policies.deciding import MoveAsked, MoveEvidence, refusal, standing_of
-from mlops_desk.governance.policies.ledger import PolicyLedger
-from mlops_desk.records.governance.policy import PolicyStanding
+from mlops_desk.governance.policies.decision import MoveAsked, MoveEvidence, refusal, standing_of
+from mlops_desk.governance.policies.repository import PolicyLedger
+from mlops_desk.governance.records.policy import PolicyStanding
+from mlops_desk.kit.base.errors import Hint, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
 
 _log = logging.getLogger(__name__)
 Evidence = Callable[[MoveAsked], MoveEvidence]

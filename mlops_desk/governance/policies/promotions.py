@@ -10,11 +10,9 @@ from builtins import list as list_of
 from collections.abc import Callable
 from dataclasses import replace
 
-from mlops_desk.base.caller import current_caller, user_name
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.short_ids import LOOKED_FOR, the_one
-from mlops_desk.base.text import plain
-from mlops_desk.governance.policies.deciding import (
+from mlops_desk.automation.records.approval import Approval, ApprovalKind
+from mlops_desk.automation.records.pipelines.decision import MOST_SAID, DecisionWord
+from mlops_desk.governance.policies.decision import (
     MoveAsked,
     MoveEvidence,
     check_may,
@@ -24,9 +22,9 @@ from mlops_desk.governance.policies.deciding import (
     standing_of,
 )
 from mlops_desk.governance.policies.gate import Evidence
-from mlops_desk.governance.policies.ledger import PolicyLedger
+from mlops_desk.governance.policies.repository import PolicyLedger
 from mlops_desk.governance.policies.service import PolicyRegistries
-from mlops_desk.records.governance.policy import (
+from mlops_desk.governance.records.policy import (
     ApprovalPolicy,
     PolicyStanding,
     PromotionRequest,
@@ -34,10 +32,12 @@ from mlops_desk.records.governance.policy import (
     WordKind,
     WordState,
 )
-from mlops_desk.records.model import parted
-from mlops_desk.records.pipelines.word import MOST_SAID, DecisionWord
-from mlops_desk.records.rules.approval import Approval, ApprovalKind
-from mlops_desk.storage.records import StoredRecords
+from mlops_desk.kit.base.caller import current_caller, user_name
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.short_ids import LOOKED_FOR, the_one
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.storage.records import StoredRecords
+from mlops_desk.registry.records.model import parted
 
 _log = logging.getLogger(__name__)
 _HINT = Hint("mlops-desk approvals list", after=" shows what waits.")

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from mlops_desk.base.caller import current_caller, user_name
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.governance.policies.deciding import MoveAsked, standing_of
+from mlops_desk.governance.policies.decision import MoveAsked, standing_of
 from mlops_desk.governance.policies.gate import Evidence
-from mlops_desk.governance.policies.ledger import PolicyLedger
-from mlops_desk.records.governance.policy import MOST_PEOPLE, ApprovalPolicy, PolicyStanding
-from mlops_desk.records.governance.signers import signers_of
+from mlops_desk.governance.policies.repository import PolicyLedger
+from mlops_desk.governance.records.policy import MOST_PEOPLE, ApprovalPolicy, PolicyStanding
+from mlops_desk.governance.records.signers import signers_of
+from mlops_desk.kit.base.caller import current_caller, user_name
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
 
 ROOT = 0  # the uid of the superuser, on every Linux
 _NOBODY = 65_534  # the uid of nobody, on every Linux: who lets that in lets in everybody

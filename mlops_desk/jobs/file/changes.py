@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import fields
 
-from mlops_desk.base.document.forms import NAME_LIMIT
-from mlops_desk.base.document.kinds import Kind, kind_of
-from mlops_desk.base.document.nodes import Entries, Items, Node, Text, read_document
-from mlops_desk.base.errors import Hint, Invalid, Place
-from mlops_desk.base.text import plain
 from mlops_desk.jobs.file.fields import API_VERSION
+from mlops_desk.kit.base.document.field_declarations import Kind, kind_of
+from mlops_desk.kit.base.document.nodes import Entries, Items, Node, Text, read_document
+from mlops_desk.kit.base.document.scalar_types import NAME_LIMIT
+from mlops_desk.kit.base.errors import Hint, Invalid, Place
+from mlops_desk.kit.base.text import plain
 
 _ITEM = re.compile(r"\[([0-9]{1,4})\]")
 _SHOWN = 80  # chosen: most of a line

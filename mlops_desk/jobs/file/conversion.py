@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from mlops_desk.jobs.file.fields import API_VERSION, JobFile
-from mlops_desk.jobs.file.scalars import clean_path
-from mlops_desk.jobs.file.tables import (
+from mlops_desk.jobs.file.fields import (
+    API_VERSION,
     BuildFields,
+    JobFile,
     MlflowFields,
     MountFields,
     ResourcesFields,
@@ -17,7 +17,8 @@ from mlops_desk.jobs.file.tables import (
     SweepFields,
     WarningFields,
 )
-from mlops_desk.records.jobs.spec import (
+from mlops_desk.jobs.file.scalars import clean_path
+from mlops_desk.jobs.records.spec import (
     Build,
     Goal,
     JobKind,

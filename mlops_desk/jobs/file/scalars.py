@@ -6,9 +6,9 @@ Here are names, paths and amounts; ``schedule.py`` has what says when and how of
 import posixpath
 import re
 
-from mlops_desk.base.document.forms import NAME_LIMIT, Forbidden, Form, Unfit, fits, whole_pattern
-from mlops_desk.base.text import plain
-from mlops_desk.jobs.file import units
+from mlops_desk.kit.base.document import byte_sizes
+from mlops_desk.kit.base.document.scalar_types import NAME_LIMIT, Forbidden, Form, Unfit, fits, whole_pattern
+from mlops_desk.kit.base.text import plain
 
 RESERVED_TARGET = "/mlops-desk"
 _REGISTERED = re.compile(r"[^/:.%\"'\s][^/:%\"']{0,199}")
@@ -145,7 +145,7 @@ CPUS = Form(
     lambda cpus: round(float(cpus), _CPU_DIGITS),
     types=("number", "string"),
 )
-AMOUNT = Form(units.EXPECTED, units.parse_bytes, units.format_bytes, types=("string", "integer"))
+AMOUNT = Form(byte_sizes.EXPECTED, byte_sizes.parse_bytes, byte_sizes.format_bytes, types=("string", "integer"))
 SOURCE = Form("a path on this machine", _source)
 TARGET = Form("an absolute path in the container", _target)
 INSIDE = Form("a path in the folder, neither absolute nor with .. out of it", _inside)

@@ -7,10 +7,9 @@ A length is written as ``90m``, ``1h30m`` or ``2d``. A time is ISO 8601, with a 
 import re
 from datetime import UTC, datetime, timedelta
 
-from mlops_desk.base import agent_clock
-from mlops_desk.base.document.forms import NAME_LIMIT, Form, Unfit
-from mlops_desk.base.document.lengths import BARE, read_length
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base import agent_clock
+from mlops_desk.kit.base.document.scalar_types import BARE, NAME_LIMIT, Form, Unfit, read_length
+from mlops_desk.kit.base.text import plain
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 SIGNALS = ("USR1", "USR2", "TERM", "INT", "HUP", "QUIT")

@@ -9,17 +9,32 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mlops_desk.base.document.forms import NAME_LIMIT, Unfit
-from mlops_desk.base.document.kinds import write_document
-from mlops_desk.base.document.nodes import node_of
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
 from mlops_desk.jobs.file.fields import API_VERSION, MOST_VARIABLES
 from mlops_desk.jobs.file.scalars import clean_path
 from mlops_desk.jobs.file.spec import parse_spec, read_spec
-from mlops_desk.jobs.file.units import format_bytes
-from mlops_desk.jobs.imports.amounts import docker_bytes
-from mlops_desk.records.jobs.imported import ImportedJob, ImportNote
+from mlops_desk.jobs.records.job_import import ImportedJob, ImportNote
+from mlops_desk.kit.base.document.byte_sizes import format_bytes
+from mlops_desk.kit.base.document.field_declarations import write_document
+from mlops_desk.kit.base.document.nodes import node_of
+from mlops_desk.kit.base.document.scalar_types import NAME_LIMIT, Unfit
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
+
+# Amounts and lengths of time as Docker and Compose write them; a job file writes them otherwise.
+_BYTES = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([bkmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_POWERS = {"": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+def docker_bytes(text: str) -> int:
+    """Return the bytes that ``8g``, ``512m`` or ``1024`` names to Docker, by powers of 1024. Raises Unfit."""
+    found = _BYTES.fullmatch(text.strip())
+    if found is None:
+        raise Unfit("an amount such as 8g")
+    amount = int(float(found[1]) * 1024 ** _POWERS[found[2].lower()])
+    if amount <= 0:
+        raise Unfit("an amount above 0")
+    return amount
+
 
 _VALUE_LIMIT = 200  # chosen: two lines of a report
 _MOST_OF_A_RANGE = 50  # chosen: more ports than one program listens on

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.kit.base.errors import Invalid
 
 HINT = "Give one whole line in quotes, as it is typed into a shell."
 _OPERATORS = "|&;<>"

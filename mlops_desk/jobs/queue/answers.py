@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
-from mlops_desk.base.errors import Hint, Refused
-from mlops_desk.base.text import plain
-from mlops_desk.jobs.queue.board import Board
-from mlops_desk.jobs.queue.building import IN_QUEUE
+from mlops_desk.jobs.queue.queue_status import Board
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.view import Wish
-from mlops_desk.records.jobs.brief import JobBrief
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.place import DryRun, Explanation
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.staging import DataStanding, StagingForecast
+from mlops_desk.jobs.queue.view_builder import IN_QUEUE
+from mlops_desk.jobs.records.brief import JobBrief
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.queue_position import DryRun, Explanation
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.staging import DataStanding, StagingForecast
+from mlops_desk.kit.base.errors import Hint, Refused
+from mlops_desk.kit.base.text import plain
 
 _DATA_FIRST = Reason("data_staging", "Its data are copied to the local disk first.")
 _WARNED = frozenset({DataStanding.NO_ROOM, DataStanding.UNREADABLE})
@@ -32,12 +32,19 @@ def _with_data(wish: Wish, staging: Sequence[StagingForecast]) -> Wish:
     return replace(wish, unready=_DATA_FIRST, ready_by=ready_by)
 
 
+def _held(wish: Wish, held_by: Reason) -> Wish:
+    """Return a job that waits until somebody mends what keeps it from starting."""
+    return replace(wish, unready=wish.unready or held_by, ready_by=None)
+
+
 class ServedQueue(Protocol):
     """The queue of one runtime."""
 
     def board(self) -> Board: ...
 
     def wish(self, job: Job) -> Wish: ...
+
+    def withheld(self, job: Job) -> Reason | None: ...
 
     def with_image_progress(self, job: Job) -> Job: ...
 
@@ -46,10 +53,7 @@ class QueueAnswers:
     """``queues`` are those of the runtimes by name, ``active`` returns the jobs that are not over."""
 
     def __init__(
-        self,
-        queues: Mapping[str, ServedQueue],
-        active: Callable[[], Sequence[Job]],
-        rules: Callable[[], QueueRules],
+        self, queues: Mapping[str, ServedQueue], active: Callable[[], Sequence[Job]], rules: Callable[[], QueueRules]
     ) -> None:
         self._queues = queues
         self._active = active
@@ -99,7 +103,9 @@ class QueueAnswers:
         ``staging`` is how the data stand that are copied first.
         """
         queue = self._queues[jobs[0].runtime]
-        places, sooner = queue.board().preview([_with_data(queue.wish(job), staging) for job in jobs])
+        held_by = queue.withheld(jobs[0])
+        wishes = [_held(queue.wish(job), held_by) if held_by else _with_data(queue.wish(job), staging) for job in jobs]
+        places, sooner = queue.board().preview(wishes)
         warnings = () if self.room_for(jobs[0].submitted_by) >= len(jobs) else (self._full(jobs[0].submitted_by),)
         refused = (one for one in staging if one.standing in _WARNED)
         warnings = (*warnings, *(f"{plain(one.target)}: {one.text} {one.hint or ''}".rstrip() for one in refused))

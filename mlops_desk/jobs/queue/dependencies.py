@@ -6,10 +6,10 @@ some time; whether well, nobody knows.
 
 from collections.abc import Callable, Mapping
 
-from mlops_desk.base.errors import Hint
 from mlops_desk.jobs.queue.plan import DEPENDENCY_FAILED
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import Hint
 
 StateOf = Callable[[str], JobState | None]
 """The state of a job by its id; None where there is no such job any more."""

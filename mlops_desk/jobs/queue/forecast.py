@@ -8,14 +8,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mlops_desk.jobs.queue.lines import Turns, line_up
+from mlops_desk.gpus.records.gpu_status import CardHolder, CardState, GpuCard
+from mlops_desk.jobs.queue.gpu_table import DRAINING_SECONDS
 from mlops_desk.jobs.queue.plan import Plan
 from mlops_desk.jobs.queue.preemption import spared_until
+from mlops_desk.jobs.queue.queue_order import Turns, line_up
 from mlops_desk.jobs.queue.schedule import schedule
-from mlops_desk.jobs.queue.table import DRAINING_SECONDS
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
-from mlops_desk.records.jobs.card import CardHolder, CardState, GpuCard
-from mlops_desk.records.jobs.waiter import Waiter
+from mlops_desk.jobs.records.waiter import Waiter
 
 FORESEEN = 200
 """Chosen: how many are looked at, the next first; one moment of them costs about a millisecond."""

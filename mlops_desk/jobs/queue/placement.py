@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from math import comb
 
-from mlops_desk.records.jobs.card import GpuCard
-from mlops_desk.records.jobs.need import Need
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import GpuCard
 
 _FAR = 6  # one more than the farthest that a card names
 _NEAR = 0  # NVLink

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlops_desk.jobs.queue.view import Wish
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.waiter import KeptFor, Waiter
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.waiter import KeptFor, Waiter
 
 WAITING_FOR_GPUS = "waiting_for_gpus"
 WAITING_FOR_SLOT = "waiting_for_slot"

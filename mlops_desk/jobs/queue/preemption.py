@@ -8,10 +8,10 @@ somewhere: the longer, the more often they were stopped before.
 import math
 from collections.abc import Iterable, Sequence
 
+from mlops_desk.gpus.records.gpu_status import GpuCard
+from mlops_desk.jobs.queue.gpu_table import Table
 from mlops_desk.jobs.queue.placement import place
-from mlops_desk.jobs.queue.table import Table
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
-from mlops_desk.records.jobs.card import GpuCard
 
 _MOST_COUNTED = 5
 """Chosen: after five times it is spared for an hour, as the settings are, and no GPU is lost to others for good."""

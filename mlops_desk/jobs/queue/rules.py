@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlops_desk.base.settings import SettingsStore
+from mlops_desk.kit.base.settings import SettingsStore
 
 _HOUR = 3600.0
 

@@ -6,10 +6,10 @@ All of it is frozen, so a made-up job or GPU can be put in its place, and the an
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlops_desk.records.jobs.card import GpuCard
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.waiter import Waiter
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import GpuCard
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.waiter import Waiter
 
 
 @dataclass(frozen=True, slots=True)

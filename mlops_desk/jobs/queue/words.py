@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 
-from mlops_desk.base.errors import Hint
-from mlops_desk.base.text import plain
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import GpuCard, in_all
 from mlops_desk.jobs.queue.plan import (
     NEVER_ENOUGH_GPUS,
     WAITING_FOR_GPUS,
@@ -15,12 +15,11 @@ from mlops_desk.jobs.queue.plan import (
     WAITING_FOR_TIME,
 )
 from mlops_desk.jobs.queue.view import Wish
-from mlops_desk.records.jobs.card import GpuCard, in_all
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.waiter import Waiter
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.waiter import Waiter
+from mlops_desk.kit.base.errors import Hint
+from mlops_desk.kit.base.text import binary_size, plain
 
-_GIB = 1 << 30
 _NAME_LIMIT = 40  # chosen: enough to know a job by, and the sentence stays short
 _TEXT_LIMIT = 80  # chosen: what the ledger says of a card in a few words
 _NAMED = 3  # chosen: as many ids as a short line takes
@@ -38,9 +37,9 @@ def asked(need: Need) -> str:
     if need.model is not None:
         text += f" like {plain(need.model, _NAME_LIMIT)}"
     if need.memory_bytes is not None:
-        text += f" with {need.memory_bytes / _GIB:.4g} GiB of memory"
+        text += f" with {binary_size(need.memory_bytes)} of memory"
     if need.shares:
-        text += f", {(need.share_bytes or 0) / _GIB:.4g} GiB of {'it' if need.gpus == 1 else 'each'}"
+        text += f", {binary_size(need.share_bytes or 0)} of {'it' if need.gpus == 1 else 'each'}"
     return text + (f" ({', '.join(plain(uuid, _NAME_LIMIT) for uuid in need.uuids[:_NAMED])})" if need.uuids else "")
 
 

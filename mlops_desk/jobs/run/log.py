@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound
-from mlops_desk.jobs.book import JobBook
-from mlops_desk.records.jobs.job import Attempt, Job
-from mlops_desk.runtimes.table import Runtimes
+from mlops_desk.jobs.records.job import Attempt, Job
+from mlops_desk.jobs.repository import JobBook
+from mlops_desk.jobs.runtimes.runtime import Phase
+from mlops_desk.jobs.runtimes.table import Runtimes
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound
 
 _POLL_SECONDS = 0.5  # chosen: of a job that has no container yet; shorter than a person notices
 _GAP = "--- the log was interrupted here; lines may be missing or come twice ---"
@@ -79,21 +80,31 @@ class Logs:
         return (line for line in self._followed(job_id, wanted.tail) if wanted.has(line))
 
     def _followed(self, job_id: str, tail: int | None) -> Iterator[str]:
-        told = 0
+        told, number = 0, 0
         while not self._ending():
             job = self._book.get(job_id)
             attempt = job.attempts[-1] if job.attempts else None
+            if attempt is not None and attempt.number != number:
+                told, number = 0, attempt.number  # what an attempt writes begins anew
             if job.state.is_final:
                 yield from self._rest(job, attempt, told, tail)
                 return
-            if attempt is not None and attempt.started_at is not None:
+            if attempt is not None and attempt.started_at is not None and (not told or self._runs(job, attempt)):
                 if told and tail is not None:
                     yield _GAP
-                for number, line in enumerate(self._live(job, attempt, tail)):
-                    if number >= told or tail is not None:
+                for place, line in enumerate(self._live(job, attempt, tail)):
+                    if place >= told or tail is not None:
                         told += 1
                         yield line
             time.sleep(_POLL_SECONDS)
+
+    def _runs(self, job: Job, attempt: Attempt) -> bool:
+        """Tell whether an attempt whose log broke off goes on: one that has ended is judged in a moment."""
+        try:
+            seen = self._runtimes.named(attempt.runtime).look(job, attempt)
+        except DeskError:
+            return False  # its runtime is away, and is asked again
+        return seen is not None and seen.phase is Phase.RUNNING
 
     def _live(self, job: Job, attempt: Attempt, tail: int | None) -> Iterator[str]:
         """Yield from what runs; a runtime that goes away ends it like the attempt's end does."""

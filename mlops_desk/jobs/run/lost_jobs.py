@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Unavailable
-from mlops_desk.base.short_ids import the_one
-from mlops_desk.base.text import plain
+from mlops_desk.jobs.records.job import Job
 from mlops_desk.jobs.run.runs import UNFINISHED
-from mlops_desk.records.jobs.job import Job
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound, Unavailable
+from mlops_desk.kit.base.short_ids import the_one
+from mlops_desk.kit.base.text import plain
 
 _log = logging.getLogger(__name__)
 

@@ -8,15 +8,14 @@ restarting engine makes up. Nothing else is guessed: without either the outcome 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mlops_desk.base.errors import Hint
-from mlops_desk.base.text import plain
-from mlops_desk.jobs.causes.facts import EndFacts, SeenFacts
-from mlops_desk.jobs.causes.judge import why
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.runtimes.outcome import Outcome
-from mlops_desk.runtimes.runtime import Sighting
+from mlops_desk.jobs.failure_causes.judge import why
+from mlops_desk.jobs.records.failure_facts import EndFacts, SeenFacts
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.runtimes.runtime import Outcome, Sighting
+from mlops_desk.kit.base.errors import Hint
+from mlops_desk.kit.base.text import plain
 
 # An engine that was away reports 255 for what ended meanwhile, and 137 or 143 for what it stopped itself.
 _MADE_UP_CODES = frozenset({137, 143, 255})

@@ -9,29 +9,105 @@ one that does not answer holds up the jobs of no other.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mlops_desk.base.errors import DeskError, NotFound, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.jobs.book import JobBook
 from mlops_desk.jobs.ports import DataStaging, GpuEnd, GroupWatch, nothing_seen
-from mlops_desk.jobs.queue.building import IN_QUEUE, UNDER_WAY
 from mlops_desk.jobs.queue.rules import QueueRules
 from mlops_desk.jobs.queue.usage import Usage
+from mlops_desk.jobs.queue.view_builder import IN_QUEUE, UNDER_WAY
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec, Resources
+from mlops_desk.jobs.repository import JobBook, with_attempt
+from mlops_desk.jobs.run.attempt_end import cancelled_unstarted
 from mlops_desk.jobs.run.attempts import Attempts
-from mlops_desk.jobs.run.hands import Hand, Hands
-from mlops_desk.jobs.run.moving import Moving
-from mlops_desk.jobs.run.orphans import OrphanJobs
-from mlops_desk.jobs.run.pool import Pool
+from mlops_desk.jobs.run.fair_queue import Pool
+from mlops_desk.jobs.run.job_workers import Hand, Hands
+from mlops_desk.jobs.run.progress import Moving
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.jobs.run.serving import Serving
-from mlops_desk.jobs.run.stops import cancelled_unstarted
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.runtimes.runtime import Runtime, Sighting
+from mlops_desk.jobs.run.scheduler import Serving
+from mlops_desk.jobs.runtimes.runtime import Runtime, Sighting, Stray
+from mlops_desk.kit.base.caller import user_name
+from mlops_desk.kit.base.errors import DeskError, NotFound, Unavailable
+from mlops_desk.kit.base.loop import Finished, Loop
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.base.timer import Bell
 
+# Attempts of which no record is left, as after a lost or an older state database: taken up again.
+# An orphan gets a record made of what its runtime tells of it, so it is shown, its GPUs are leased to it, it is
+# watched to its end and can be cancelled like any other job. One that was placed but never started is not started
+# now: nobody knows any more what it was to wait for.
 _log = logging.getLogger(__name__)
+
+_IN_QUEUE = frozenset({JobState.QUEUED, JobState.BLOCKED})
+
+
+class OrphanJobs:
+    """Looks through surveys of what is ours in a runtime; each thing is looked up once."""
+
+    def __init__(self, book: JobBook, runtime: Runtime) -> None:
+        self._book = book
+        self._runtime = runtime
+        self._known: set[str] = set()
+
+    def take_up(self, listed: Sequence[Sighting]) -> bool:
+        """Make a record for each attempt that has none; True when there was one. What can't be done waits."""
+        fresh = [seen for seen in listed if seen.id not in self._known]
+        self._known &= {seen.id for seen in listed}
+        found = False
+        for seen in fresh:
+            try:
+                found = self._take_up(seen) or found
+            except DeskError as error:
+                _log.warning("The container %s is not taken up yet: %s", plain(seen.handle), error.message)
+            else:
+                self._known.add(seen.id)
+        return found
+
+    def _take_up(self, seen: Sighting) -> bool:
+        try:
+            job = self._book.get(seen.job_id)
+        except NotFound:
+            job = None
+        if job is not None and (
+            job.state not in _IN_QUEUE or any(attempt.id == seen.attempt_id for attempt in job.attempts)
+        ):
+            return False
+        stray = self._runtime.describe(seen)
+        if stray is None:
+            return False
+        if job is None:
+            self._book.restore(_orphan(seen.job_id, stray))
+        else:  # the record is of a time before this attempt
+            attempt = stray.attempt
+            self._book.change(
+                job.id,
+                lambda now: with_attempt(
+                    replace(now, runtime=attempt.runtime, attempts=(*now.attempts, attempt)), attempt
+                ),
+            )
+        _log.warning("The container %s has no record; it was taken up as job %s", plain(seen.handle), seen.job_id)
+        return True
+
+
+def _orphan(job_id: str, stray: Stray) -> Job:
+    attempt, gpus = stray.attempt, len(stray.attempt.gpus)
+    job = Job(
+        id=job_id,
+        name=f"orphan {stray.name or job_id}",
+        state=attempt.state,
+        spec=JobSpec(stray.name or job_id, stray.image, resources=Resources(gpus=gpus)),
+        submitted_at=attempt.started_at or time.time(),
+        submitted_by=stray.uid,
+        user=user_name(stray.uid),
+        image_id=stray.image_id,
+        attempts=(attempt,),
+        orphan=True,
+        runtime=attempt.runtime,
+    )
+    return with_attempt(job, attempt)
+
 
 _TICK_SECONDS = 1.0  # chosen: how late an end is noticed; a look costs one listing of the engine's
 _IDLE_SECONDS = 5.0
@@ -69,29 +145,31 @@ class Runner:
         self.moving = Moving(book, runtime)
         self._ticking = threading.Lock()
         self._sweep_due = 0.0
-        self._wake = threading.Event()
-        self._stopped = threading.Event()
+        self._bell = Bell()
+        self._is_stopped = False
 
-    def run(self, ending: threading.Event) -> None:
-        """Tick until ``ending`` or ``stop``, at once after each ``wake``."""
-        while not (ending.is_set() or self._stopped.is_set()):
-            try:
-                self.tick()
-            except DeskError as error:
-                _log.warning("Jobs wait: %s", error.message)
-            except Exception:  # noqa: BLE001 - a bug in one tick must not end the queue
-                _log.exception("A look at the jobs failed")
-            self._wake.wait(_TICK_SECONDS if self._active() or self._runs.owing else _IDLE_SECONDS)
-            self._wake.clear()
+    def start(self, loop: Loop) -> None:
+        """Tick until the loop ends or ``stop``, at once after each ``wake``."""
+        loop.repeat(f"jobs-on-{self._runtime.name}", self._pause, self._look, bell=self._bell)
+
+    def _look(self) -> None:
+        if self._is_stopped:
+            raise Finished
+        try:
+            self.tick()
+        except DeskError as error:
+            _log.warning("Jobs wait: %s", error.message)
+
+    def _pause(self) -> float:
+        return _TICK_SECONDS if self._active() or self._runs.owing else _IDLE_SECONDS
 
     def stop(self) -> None:
         """Look no more."""
-        self._stopped.set()
-        self._wake.set()
+        self._is_stopped = True
 
     def wake(self) -> None:
         """Look again now."""
-        self._wake.set()
+        self._bell.ring()
 
     def tick(self) -> None:
         """Look once at everything, and set to work whatever needs it."""

@@ -9,11 +9,11 @@ import re
 import threading
 from pathlib import Path
 
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Refused
 from mlops_desk.jobs.ports import FinishRun, KeepTickets, PrepareRun
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.runtimes.runtime import RunTicket
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.runtimes.runtime import RunTicket
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Refused
 
 _log = logging.getLogger(__name__)
 

@@ -9,10 +9,9 @@ import functools
 import time
 from dataclasses import dataclass
 
-from mlops_desk.base.process import boot_id
-from mlops_desk.records.jobs.job import Attempt, StartMark
-from mlops_desk.runtimes.outcome import Outcome
-from mlops_desk.runtimes.runtime import Sighting
+from mlops_desk.jobs.records.job import Attempt, StartMark
+from mlops_desk.jobs.runtimes.runtime import Outcome, Sighting
+from mlops_desk.kit.base.process import boot_id
 
 _AGREE_SECONDS = 2.0
 """The wrapper counts its end in whole seconds, and a clock that is steered, not set, drifts no further."""

@@ -22,10 +22,10 @@ import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Hint, NotFound, Refused, Unavailable
-from mlops_desk.base.process import run_command
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Hint, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.process import run_command
+from mlops_desk.kit.base.text import plain
 
 _log = logging.getLogger(__name__)
 

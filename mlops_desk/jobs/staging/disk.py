@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 
-from mlops_desk.base.disk.room import available_bytes
-from mlops_desk.base.errors import Hint, command_of
-from mlops_desk.base.text import size_text
-from mlops_desk.jobs.capsule.freezing import Freezing
-from mlops_desk.jobs.staging.room import over_budget
-from mlops_desk.jobs.staging.shelf import StagingShelf, ranks_of
-from mlops_desk.records.agent import Check
-from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.jobs.staging import DiskPart, DiskRoom, GoesNext, JobDisk
-from mlops_desk.runtimes.archive.budget import first_to_go, kept_bytes
-from mlops_desk.runtimes.disk_shares import LOGS, SNAPSHOTS, STAGING, WHOLE
+from mlops_desk.jobs.provenance.submit_snapshot import Freezing
+from mlops_desk.jobs.records.job import Job
+from mlops_desk.jobs.records.staging import DiskPart, DiskRoom, GoesNext, JobDisk
+from mlops_desk.jobs.runtimes.disk_shares import LOGS, SNAPSHOTS, STAGING, WHOLE
+from mlops_desk.jobs.runtimes.log_archive.budget import first_to_go, kept_bytes
+from mlops_desk.jobs.staging.cache import StagingShelf, ranks_of
+from mlops_desk.jobs.staging.eviction import over_budget
+from mlops_desk.kit.base.disk.free_space import available_bytes
+from mlops_desk.kit.base.errors import Hint, command_of
+from mlops_desk.kit.base.text import size_text
+from mlops_desk.kit.records.agent import Check
 
 CHECK = "job disk"
 DATA = "data"

@@ -11,20 +11,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from mlops_desk.base.disk.room import available_bytes
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
-from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.run.hands import Postponed
+from mlops_desk.jobs.records.job import Job
+from mlops_desk.jobs.records.provenance import Capsule
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec, Mount
+from mlops_desk.jobs.records.staging import StagedData, StagingProgress
+from mlops_desk.jobs.repository import JobBook
+from mlops_desk.jobs.run.job_workers import Postponed
 from mlops_desk.jobs.staging import words
-from mlops_desk.jobs.staging.making import ROUNDS, Asked, Changing, MakeRoom, Making
-from mlops_desk.jobs.staging.room import plan_room
-from mlops_desk.jobs.staging.shelf import StagingShelf, ranks_of, staged_mounts
+from mlops_desk.jobs.staging.cache import StagingShelf, ranks_of, staged_mounts
+from mlops_desk.jobs.staging.copy_task import ROUNDS, Asked, Changing, MakeRoom, Making
+from mlops_desk.jobs.staging.eviction import plan_room
 from mlops_desk.jobs.staging.worker import CacheFull, Given
-from mlops_desk.records.jobs.capsule import Capsule
-from mlops_desk.records.jobs.job import Job
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec, Mount
-from mlops_desk.records.jobs.staging import StagedData, StagingProgress
+from mlops_desk.kit.base.disk.free_space import available_bytes
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
 
 _log = logging.getLogger(__name__)
 

@@ -15,11 +15,23 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import IO
 
-from mlops_desk.base.disk.files import NotPlainError, plain_descriptor
-from mlops_desk.base.loop import Loop
-from mlops_desk.jobs.staging.entries import FILE, FOLDER, LINK, ManifestHash, SourceEntry, beside, line_of
-from mlops_desk.jobs.staging.file_copy import FileCopy, Moved, SourceChanged, check_same, hash_file
-from mlops_desk.jobs.staging.room import taken_bytes
+from mlops_desk.jobs.staging.eviction import taken_bytes
+from mlops_desk.jobs.staging.file_copy import (
+    FILE,
+    FOLDER,
+    LINK,
+    FileCopy,
+    ManifestHash,
+    Moved,
+    SourceChanged,
+    SourceEntry,
+    beside,
+    check_same,
+    hash_file,
+    line_of,
+)
+from mlops_desk.kit.base.disk.files import NotPlainError, plain_descriptor
+from mlops_desk.kit.base.loop import Loop
 
 READERS = 8  # chosen: small files on a share come one a millisecond to each of them; more only seek
 _AHEAD = 32  # chosen: so many files may be under way at once; after a kill those are copied anew

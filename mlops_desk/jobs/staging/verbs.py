@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import Refused
-from mlops_desk.jobs.capsule.freezing import Freezing
+from mlops_desk.jobs.provenance.submit_snapshot import Freezing
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache, StagingForecast
+from mlops_desk.jobs.staging.cache import StagingShelf
 from mlops_desk.jobs.staging.disk import code_part, data_part, disk_of, logs_part
-from mlops_desk.jobs.staging.foretelling import Foretelling
-from mlops_desk.jobs.staging.shelf import StagingShelf
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.staging import ClearedCopies, JobDisk, StagedCopy, StagingCache, StagingForecast
+from mlops_desk.jobs.staging.forecast import Foretelling
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.errors import Refused
 
 _log = logging.getLogger(__name__)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from mlops_desk.base.errors import DeskError, Hint
-from mlops_desk.base.text import duration_text, plain, size_text
-from mlops_desk.jobs.staging.room import RoomPlan
-from mlops_desk.jobs.staging.shelf import StagingRules
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.staging import StagingProgress
-from mlops_desk.runtimes.disk_shares import STAGING, WHOLE
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.staging import StagingProgress
+from mlops_desk.jobs.runtimes.disk_shares import STAGING, WHOLE
+from mlops_desk.jobs.staging.cache import StagingRules
+from mlops_desk.jobs.staging.eviction import RoomPlan
+from mlops_desk.kit.base.errors import DeskError, Hint
+from mlops_desk.kit.base.text import duration_text, plain, size_text
 
 DATA_STAGING = "data_staging"
 """The class of the reason while data are copied, or are to be."""

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mlops_desk.base.errors import TimedOut, Unavailable, heard
-from mlops_desk.base.people.person import person
-from mlops_desk.base.process import end_group, python_command, start_child
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import TimedOut, Unavailable, heard
+from mlops_desk.kit.base.people.person import person
+from mlops_desk.kit.base.process import end_group, python_command, start_child
+from mlops_desk.kit.base.text import plain
 
 _WORKER = "mlops_desk.jobs.staging.copier"
 SILENT_SECONDS = 180.0

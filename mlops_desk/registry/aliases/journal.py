@@ -3,20 +3,63 @@
 A move of ours is written down before it is made (``intend``), and settled when it is known whether it was: by the
 answer, or by a later look at the registry (``seen``), which also finds what was moved elsewhere. A look that was
 under way while we moved something tells of the time before it, and is not taken.
+
+What moved between two looks at a registry. Pure.
+
+Between them an alias may have gone anywhere and come back: what is told is where it was and where it is, and between
+which times it got there. How aliases stood at the first look of all is no move: nobody knows how they came there.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlops_desk.base import agent_clock
-from mlops_desk.records.model import Model
-from mlops_desk.records.registry.alias_move import AliasMove, AliasSight, JournalEntry, journal_of
-from mlops_desk.registry.aliases.sight import Aliases, aliases_of, moved, with_move
+from mlops_desk.kit.base import agent_clock
+from mlops_desk.registry.records.alias_move import AliasMove, AliasSight, JournalEntry, journal_of
+from mlops_desk.registry.records.model import Model
 
 if TYPE_CHECKING:
-    from mlops_desk.storage.records import StoredRecords
+    from mlops_desk.kit.storage.records import StoredRecords
+
+GAP_SECONDS = 3600.0  # chosen: while somebody looks it is seconds, so an hour says that nobody did
+
+Aliases = Mapping[str, Mapping[str, str]]
+
+
+def aliases_of(models: Iterable[Model]) -> dict[str, dict[str, str]]:
+    """Return where all aliases point, by model; models without any are left out."""
+    return {model.name: dict(model.aliases) for model in models if model.aliases}
+
+
+def moved(was: AliasSight, now: Aliases, at: float) -> list[AliasMove]:
+    """Return the moves that explain ``now``, by model and alias, since the registry was looked at last."""
+    since = None if was.at > at else was.at  # a clock that was set back tells no span
+    gap = since is None or at - since > GAP_SECONDS
+    watched = now if was.first_at is not None else {model: now.get(model, {}) for model in was.aliases}
+    return [
+        AliasMove(model, alias, at, source, target, None, since, was.registry, is_gap=gap)
+        for model, alias, source, target in _differences(was.aliases, watched)
+    ]
+
+
+def _differences(before: Aliases, now: Aliases) -> Iterator[tuple[str, str, str | None, str | None]]:
+    for model in sorted({*before, *now}):
+        old, new = before.get(model, {}), now.get(model, {})
+        for alias in sorted({*old, *new}):
+            if old.get(alias) != new.get(alias):
+                yield model, alias, old.get(alias), new.get(alias)
+
+
+def with_move(aliases: Aliases, move: AliasMove) -> dict[str, dict[str, str]]:
+    """Return how aliases stand after one move."""
+    mine = dict(aliases.get(move.model, {}))
+    if move.to_version is None:
+        mine.pop(move.alias, None)
+    else:
+        mine[move.alias] = move.to_version
+    return {**{name: dict(known) for name, known in aliases.items()}, move.model: mine}
+
 
 KEPT_MOVES = 100_000  # chosen: 50 MB; a team that moves 50 aliases a day fills it in five years
 _KEPT_SPARE = 1000  # chosen: so many too many are trimmed at a time, for counting takes longer than adding

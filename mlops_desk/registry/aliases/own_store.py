@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.kit.base.errors import Unavailable
 
 _BUSY_SECONDS = 0.2  # chosen: a writer holds it for milliseconds, and the next look is a minute away
 _DEFAULT_WORKSPACE = "default"  # MLflow's own name of the one that there always is

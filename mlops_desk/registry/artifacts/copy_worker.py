@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 from typing import IO, Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.base.process import serve_one
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import NotFound, Refused
+from mlops_desk.kit.base.process import serve_one
 from mlops_desk.registry.artifacts.files import Files
 from mlops_desk.registry.artifacts.source import FilesSource
 from mlops_desk.registry.artifacts.worker import files_of

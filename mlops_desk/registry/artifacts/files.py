@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.records.model import Artifact
 
 _LONGEST_PART_BYTES = 255  # the kernel's NAME_MAX
 _LONGEST_PATH_BYTES = 1024  # a fourth of the kernel's PATH_MAX

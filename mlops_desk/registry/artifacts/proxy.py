@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import httpx
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.artifacts.files import OpenFile, in_order, parts_of
 from mlops_desk.registry.artifacts.source import FilesSource
+from mlops_desk.registry.records.model import Artifact
 
 _TIMEOUT_SECONDS = 10.0  # chosen: of each step; the whole has the deadline of the process
 _LIST_BYTES = 4 << 20  # chosen: 10,000 files

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import TimedOut
-from mlops_desk.base.process import run_worker, serve_one
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import TimedOut
+from mlops_desk.kit.base.process import run_worker, serve_one
+from mlops_desk.registry.records.model import Artifact
 
 _SPARE_SECONDS = 5.0  # chosen: a child starts within it on a busy machine
 _BLOCK_BYTES = 512  # the unit of st_blocks (stat(2))

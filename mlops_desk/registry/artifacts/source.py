@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlops_desk.base.errors import Refused
-from mlops_desk.records.registry.tracker import FOREIGN, TrackerKind
+from mlops_desk.kit.base.errors import Refused
 from mlops_desk.registry.address import Address, check_artifact_location
 from mlops_desk.registry.foreign.files import parts_below
 from mlops_desk.registry.location import ROOT, is_plain_path, shown_location
-from mlops_desk.registry.mlflow.places import ArtifactPlace
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import FOREIGN, TrackerKind
 
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"  # MLflow's own route
 _HERE = ("", "localhost")  # hosts that a file:// address may name (RFC 8089)

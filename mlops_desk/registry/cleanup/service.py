@@ -11,19 +11,17 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import TypeVar
 
-from mlops_desk.base.errors import DeskError, Hint, Refused, Unavailable
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Run
-from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.changes.run_verbs import MOST_RUNS
-from mlops_desk.registry.changes.undoing import undo
-from mlops_desk.registry.cleanup.planning import Planned, RegistryUsers, plan_runs, plan_versions
-from mlops_desk.registry.cleanup.rule import CleanUpRule, token_of
-from mlops_desk.registry.mlflow.paging import RunsAsked
+from mlops_desk.kit.base.errors import DeskError, Hint, Refused, Unavailable
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.changes import MOST_RUNS, undo
+from mlops_desk.registry.cleanup.plan import CleanUpRule, Planned, RegistryUsers, plan_runs, plan_versions, token_of
+from mlops_desk.registry.mlflow.pagination import RunsAsked
 from mlops_desk.registry.protocol import RegistryClient
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.clean_up import CleanUpDone, CleanUpItem, CleanUpPreview
+from mlops_desk.registry.records.model import Run
+from mlops_desk.registry.records.tracker import TrackerKind
 
 T = TypeVar("T")
 

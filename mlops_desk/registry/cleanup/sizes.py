@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.process import limit_memory, serve_one
+from mlops_desk.kit.base.process import limit_memory, serve_one
 from mlops_desk.registry.doctor.checks.files import folder_bytes, local
-from mlops_desk.registry.doctor.quiet import QuietStore
+from mlops_desk.registry.doctor.sqlite_reader import QuietStore
 
 _MEMORY_BYTES = 1 << 30  # chosen: the ids of some million runs
 _SECONDS = 15.0  # chosen: some hundred thousand files from a disk

@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops_desk.base.disk.files import replace_durably, write_atomically
-from mlops_desk.base.disk.room import free_bytes
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.base.text import duration_text, plain, size_text
-from mlops_desk.registry.doctor.checks.room import COPY
+from mlops_desk.kit.base.disk.files import replace_durably, write_atomically
+from mlops_desk.kit.base.disk.free_space import free_bytes
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.kit.base.text import duration_text, plain, size_text
+from mlops_desk.registry.doctor.checks.disk_space import COPY
 
 _STEP_BYTES = 4 << 20  # chosen: a few milliseconds from memory or a fast disk
 _PAUSE_SECONDS = 0.002  # chosen: a writer that waits looks for the lock several times in it

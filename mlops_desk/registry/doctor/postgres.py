@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.doctor import StoreFixed
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.doctor.checks import indexes, statistics
+from mlops_desk.registry.records.doctor import StoreFixed
 
 _CONNECT_SECONDS = 8  # chosen: as long as the registry's other connections are given
 _QUESTION_MILLISECONDS = 15_000  # chosen: a walk through some ten million rows

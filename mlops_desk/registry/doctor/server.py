@@ -9,15 +9,14 @@ import time
 from contextlib import closing
 from typing import Any
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.text import duration_text, plain
-from mlops_desk.records.registry.doctor import StoreFinding, StoreReport
-from mlops_desk.registry.doctor.checks import deleted, statistics
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.text import duration_text, plain
+from mlops_desk.registry.doctor.checks import purge_candidates, statistics
 from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble, unknown
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.rest.pages import pages
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.doctor import StoreFinding, StoreReport
+from mlops_desk.registry.rest.responses import ExperimentsAnswer, RunsAnswer, pages
 from mlops_desk.registry.rest.session import AnswerLimits, RestSession
-from mlops_desk.registry.rest.shapes import ExperimentsAnswer, RunsAnswer
 
 _API = "/api/2.0/mlflow"
 _SECONDS = 15.0  # chosen: three questions of it, and the report is there within a minute
@@ -77,19 +76,19 @@ def _deleted(session: RestSession, ids: list[str]) -> StoreFinding:
     try:
         found = _runs(session, ids, max_results=_AT_ONCE, run_view_type="DELETED_ONLY")
     except DeskError as error:
-        return unknown(deleted.CHECK, title, error.message)
+        return unknown(purge_candidates.CHECK, title, error.message)
     count = len(found.runs)
     if not count:
-        return fine(deleted.CHECK, title, "No deleted run waits to be purged.")
+        return fine(purge_candidates.CHECK, title, "No deleted run waits to be purged.")
     more = "or more " if found.next_page_token else ""
     text = f"{count:,} {more}deleted runs still take room. Who runs the server purges them with mlflow gc, which looks "
-    return advice(deleted.CHECK, title, f"{text}at no version: files that one uses go too.", n=count)
+    return advice(purge_candidates.CHECK, title, f"{text}at no version: files that one uses go too.", n=count)
 
 
 def _names(names: list[str]) -> StoreFinding:
     title = "Deleted experiments"
     if not names:
-        return fine(deleted.EXPERIMENTS, title, "No name is taken by a deleted experiment.")
+        return fine(purge_candidates.EXPERIMENTS, title, "No name is taken by a deleted experiment.")
     some = ", ".join(plain(name, 60) for name in names[:_NAMED])
     text = f"{len(names):,} deleted experiments keep their names: {some}. They are free again when they are purged."
-    return advice(deleted.EXPERIMENTS, title, text, n=len(names))
+    return advice(purge_candidates.EXPERIMENTS, title, text, n=len(names))

@@ -6,20 +6,20 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
-from mlops_desk.base.process import run_worker
-from mlops_desk.records.registry.doctor import StoreFinding, StoreFixed, StoreReport
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.doctor.checks import deleted
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Refused
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.registry.doctor.checks import purge_candidates
 from mlops_desk.registry.doctor.checks.findings import advice, fine, unknown
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.doctor import StoreFinding, StoreFixed, StoreReport
+from mlops_desk.registry.records.tracker import TrackerKind
 
 _WORKER = "mlops_desk.registry.doctor.worker"
 _LOOK_SECONDS = 38.0  # chosen: with the files below a minute, which is how long a question may take
 _FILES_SECONDS = 18.0  # chosen: more than the worker gives itself; a share that hangs is given up then
-_PURGE = "mlops_desk.registry.doctor.purging"
+_PURGE = "mlops_desk.registry.doctor.purge_worker"
 MEND_SECONDS = 900.0  # chosen: a copy of a hundred gigabytes
 _DATABASES = (TrackerKind.OWN, TrackerKind.SQLITE, TrackerKind.DATABASE)
 
@@ -56,7 +56,7 @@ class StoreDoctor:
         if source.kind not in _DATABASES:
             text = f"{source.shown} is not a database that can be opened here."
             raise Refused(text, _THERE)
-        if fix == deleted.FIX:
+        if fix == purge_candidates.FIX:
             if source.kind is not TrackerKind.OWN:
                 hint = Hint(
                     "mlflow gc", before="Whoever runs it can, with ", after="; registry doctor has the whole command."
@@ -72,7 +72,7 @@ class StoreDoctor:
         began = time.monotonic()
         done = run_worker(_PURGE, {"path": str(store)}, MEND_SECONDS, ENVIRONMENT, self._ending)
         text = f"{done['n_runs']:,} deleted runs were removed for good, with their files."
-        return StoreFixed(deleted.FIX, text, done["copy"], time.monotonic() - began)
+        return StoreFixed(purge_candidates.FIX, text, done["copy"], time.monotonic() - began)
 
     def _ask(self, source: RegistrySource, act: str, seconds: float, **more: str) -> Any:
         request = {

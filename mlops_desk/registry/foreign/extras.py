@@ -4,8 +4,8 @@ import shlex
 from importlib import import_module
 from types import ModuleType
 
-from mlops_desk.base import interpreter
-from mlops_desk.base.errors import Hint, Unavailable
+from mlops_desk.kit.base import interpreter
+from mlops_desk.kit.base.errors import Hint, Unavailable
 
 PACKAGES = {"TensorBoard": "tensorboard>=2.18", "W&B": "wandb>=0.19"}
 """What of the extra ``trackers`` (pyproject.toml) a tracker needs. Trackio's files are SQLite and need nothing."""

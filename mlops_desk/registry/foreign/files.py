@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.location import is_plain_path
+from mlops_desk.registry.records.model import Artifact
 
 _MOST = 5000  # chosen: a folder of more is looked at with other tools
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Hint, Invalid, Refused
-from mlops_desk.base.process import run_worker
-from mlops_desk.records.registry.tracker import FOREIGN
-from mlops_desk.records.registry.transfer import ImportedRuns
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Hint, Invalid, Refused
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import FOREIGN
+from mlops_desk.registry.records.transfer import ImportedRuns
 
-_WORKER = "mlops_desk.registry.mlflow.importing"
+_WORKER = "mlops_desk.registry.mlflow.import_worker"
 IMPORT_SECONDS = 1800.0
 """Chosen: a million points at a thousand in 100 ms are two minutes, on a store that is in use some times that."""
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_desk.registry.foreign.extras import library
-from mlops_desk.registry.foreign.history import ForeignRun, clean, id_of, param, whole
-from mlops_desk.registry.foreign.log import Stamp
+from mlops_desk.registry.foreign.history import ForeignRun, Stamp, clean, id_of, param, whole
 from mlops_desk.registry.foreign.walk import files_below, stamp_of
 
 _EVENTS = "events.out.tfevents."

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from mlops_desk.base.disk.files import check_sqlite
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.disk.files import check_sqlite
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.foreign.files import below
-from mlops_desk.registry.foreign.history import ForeignRun, flattened, from_json, id_of, number, param, whole
-from mlops_desk.registry.foreign.log import Stamp
+from mlops_desk.registry.foreign.history import ForeignRun, Stamp, flattened, from_json, id_of, number, param, whole
 from mlops_desk.registry.foreign.walk import files_below, stamp_of
 
 _ROWS = 1000  # chosen: some milliseconds, in which a writer waits at most

@@ -7,12 +7,12 @@ unknown: the line to it is a fact. Nodes beyond the cap are counted, and the lin
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Model, ModelVersion
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
-from mlops_desk.registry.lineage.outside import Known, KnownEndpoint, KnownMonitor, KnownRevision, KnownRule
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.lineage.ports import Known, KnownEndpoint, KnownMonitor, KnownRevision, KnownRule
 from mlops_desk.registry.location import named_by
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.records.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.registry.records.model import Model, ModelVersion
 
 MOST_NODES = 1000
 """More nobody looks at, and a window would take long to lay out."""

@@ -3,19 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Model, ModelVersion, Run
-from mlops_desk.records.registry.file_glance import FileGlance
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
-from mlops_desk.registry.mirror.search.cards import card_of, hit_of, signature_columns, with_files
-from mlops_desk.registry.mirror.search.finding import Entry, entry, find, look_up
-from mlops_desk.registry.mirror.search.query import OF_FILES, QueryField, parse_query
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.mirror.search import (
+    OF_FILES,
+    Entry,
+    QueryField,
+    card_of,
+    entry,
+    find,
+    hit_of,
+    look_up,
+    parse_query,
+    signature_columns,
+    with_files,
+)
 from mlops_desk.registry.mirror.table.rows import runs_by_id
 from mlops_desk.registry.mirror.table.runs import RunTable
-from mlops_desk.registry.nearest import nearest
-from mlops_desk.registry.reading.batch import VersionRow
-from mlops_desk.registry.reading.reader import Reader
+from mlops_desk.registry.name_suggestions import nearest
+from mlops_desk.registry.readers.batch import VersionRow
+from mlops_desk.registry.readers.reader import Reader
+from mlops_desk.registry.records.file_glance import FileGlance
+from mlops_desk.registry.records.model import Model, ModelVersion, Run
+from mlops_desk.registry.records.version_hit import ModelCard, VersionHit, VersionsFound
 
 Key = tuple[str, str, str | None]
 

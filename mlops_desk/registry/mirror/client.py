@@ -4,17 +4,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from mlops_desk.base.errors import TimedOut
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.records.registry.file_glance import FileGlance
-from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
+from mlops_desk.kit.base.errors import TimedOut
 from mlops_desk.registry.mirror.mirrors import ANSWER_SECONDS, Mirrors
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.curve import RunCurve
+from mlops_desk.registry.records.file_glance import FileGlance
+from mlops_desk.registry.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.registry.records.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.registry.records.version_hit import ModelCard, VersionsFound
 from mlops_desk.registry.store.errors import UnknownSchema
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class ChildMirror:
         return found
 
     def _ask(self, kind: type[T], verb: str, *arguments: Any, seconds: float = ANSWER_SECONDS) -> T:
-        del kind  # what the question is answered with (questions.py)
+        del kind  # what the question is answered with (wire_format.py)
         try:
             answer: T = self._mirrors.ask(self._source, verb, arguments, seconds)
         except UnknownSchema:

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.mlflow.order import SortKey
 
 ATTRIBUTES = (

@@ -4,32 +4,122 @@ Between questions ``work`` reads on, a step at a time, and looks for changes.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlops_desk.base.errors import DeskError, NotFound, TimedOut
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.records.registry.file_glance import FileGlance
-from mlops_desk.records.registry.run_window import RunColumn, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
+from mlops_desk.kit.base.errors import DeskError, NotFound, TimedOut
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.mirror.catalogue import Catalogue
-from mlops_desk.registry.mirror.column import Which, read_column, read_sorting
-from mlops_desk.registry.mirror.filter.grammar import parse_filter
-from mlops_desk.registry.mirror.filter.reading import read_filter
-from mlops_desk.registry.mirror.filter.tree import Filter
-from mlops_desk.registry.mirror.loading import Clock, Loading
+from mlops_desk.registry.mirror.column import Sorting, Which, read_column, read_sorting
+from mlops_desk.registry.mirror.filter.grammar import Filter, parse_filter
+from mlops_desk.registry.mirror.filter.parser import read_filter
+from mlops_desk.registry.mirror.metric_points import Spots
 from mlops_desk.registry.mirror.protocol import GroupsFound, RunsFound, WindowAsked
-from mlops_desk.registry.mirror.selection import Selected, Selection, Wanted, ids_of
-from mlops_desk.registry.mirror.spots import Spots
-from mlops_desk.registry.mirror.table.counting import columns_of
-from mlops_desk.registry.mirror.table.grouping import grouped
-from mlops_desk.registry.mirror.table.rows import shown_rows, whole_runs
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
-from mlops_desk.registry.reading.reader import Reader
+from mlops_desk.registry.mirror.table.column_counts import columns_of
+from mlops_desk.registry.mirror.table.groups import grouped
+from mlops_desk.registry.mirror.table.row_filter import Datasets, Matching
+from mlops_desk.registry.mirror.table.rows import Spots as Columns
+from mlops_desk.registry.mirror.table.rows import in_order, nested, shown_rows, whole_runs
+from mlops_desk.registry.mirror.table.runs import Mask, Rows, RunTable
+from mlops_desk.registry.mirror.table_loader import Clock, Loading
+from mlops_desk.registry.name_suggestions import nearest
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.reader import Reader
+from mlops_desk.registry.records.curve import RunCurve
+from mlops_desk.registry.records.file_glance import FileGlance
+from mlops_desk.registry.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.registry.records.run_window import RunColumn, RunWindow
+from mlops_desk.registry.records.version_hit import ModelCard, VersionsFound
 from mlops_desk.registry.store.errors import UnknownSchema
+
+# Which rows a question is about, and in which order; the last few answers are kept, for whoever scrolls.
+_KEPT = 8  # chosen: a page and a few programs beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows, in which order."""
+
+    experiment_ids: tuple[str, ...]
+    conditions: Filter
+    sortings: tuple[Sorting, ...] = ()
+    is_nested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Rows in order, of ``n_matching`` that pass: the first of them where no more were needed."""
+
+    rows: Rows
+    n_matching: int
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.rows) == self.n_matching
+
+
+class Selection:
+    """Answers for one table after the other; ``datasets`` are asked of the source."""
+
+    def __init__(self, datasets: Datasets) -> None:
+        self._datasets = datasets
+        self._kept: OrderedDict[tuple[int, int, Wanted], Selected] = OrderedDict()
+
+    def among(self, table: RunTable, experiment_ids: Sequence[str]) -> Mask:
+        """Return the runs of these experiments that are not deleted."""
+        column = table.attributes["experiment_id"]
+        codes = [code for one in experiment_ids if (code := column.code(one)) >= 0]
+        mask = np.zeros(len(table), np.bool_)
+        mask[column.rows[np.isin(column.codes, codes)]] = True
+        found: Mask = mask & table.active
+        return found
+
+    def passing(self, table: RunTable, among: Mask, conditions: Filter) -> Mask:
+        return Matching(table, self._datasets).passing(among, conditions)
+
+    def rows(
+        self,
+        table: RunTable,
+        wanted: Wanted,
+        spots: Columns,
+        most: int | None = None,
+        *,
+        is_final: bool = True,
+    ) -> Selected:
+        """Return the rows that pass, in order: all of them, or where ``most`` are needed at least so many.
+
+        ``is_final``: what is sorted by is wholly known, so that it is kept.
+        """
+        key = (id(table), table.revision, wanted)
+        known = self._kept.get(key)
+        if known is not None and (known.is_whole or (most is not None and most <= len(known.rows))):
+            self._kept.move_to_end(key)
+            return known
+        natural = table.natural()
+        passing = self.passing(table, self.among(table, wanted.experiment_ids), wanted.conditions)
+        rows = natural[passing[natural]]
+        found = in_order(table, rows, wanted.sortings, spots, None if wanted.is_nested else most)
+        selected = Selected(nested(table, found) if wanted.is_nested else found, len(rows))
+        if is_final:
+            self._kept[key] = selected
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return selected
+
+
+def ids_of(experiments: Sequence[Experiment], names: Sequence[str]) -> list[str]:
+    """Return the ids of experiments by their names; no names are all of them. Raises NotFound."""
+    if not names:
+        return [one.experiment_id for one in experiments]
+    known = {one.name: one.experiment_id for one in experiments}
+    for name in names:
+        if name not in known:
+            raise NotFound(f"There is no experiment {plain(name)!r}.", nearest(name, list(known), "experiments"))
+    return [known[name] for name in names]
+
 
 _FRESH_SECONDS = 0.25  # the contract: points of running jobs are seen within so long
 _DATASETS_SECONDS = 10.0  # chosen: a dataset that is logged later is found by a filter so late at most

@@ -1,6 +1,6 @@
 """The mirrors that there are: one process for each registry that is looked at, ended once nobody asks any more.
 
-All of them together keep to a budget of memory (budget.py), when one is opened and while they grow. One process is
+All of them together keep to a budget of memory (mirrors.py), when one is opened and while they grow. One process is
 held ready while registries are looked at, because loading what it needs takes longer than reading the first runs.
 """
 
@@ -8,16 +8,120 @@ import contextlib
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from mlops_desk.base.caller import is_asked_for
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.registry.mirror.budget import Held, beyond_budget, for_one_more
-from mlops_desk.registry.mirror.link import LIMIT_BYTES, Broken, HasEnded, MirrorLink
-from mlops_desk.registry.mirror.refusals import Refusals
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.kit.base.caller import is_asked_for
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.kit.base.failures import longer
+from mlops_desk.registry.mirror.process_handle import LIMIT_BYTES, Broken, HasEnded, MirrorLink
+from mlops_desk.registry.readers.source import RegistrySource
+
+# Which mirrors go for the others' sake: together they keep to a number and to a budget of memory. Pure.
+# What nobody looks at goes first, the longest unused before all. Among those that are looked at it is who was opened
+# last: the others are read to their end, where each would otherwise begin again for the next one's sake.
+K = TypeVar("K")
+
+BUDGET_BYTES = 1 << 30  # chosen: three stores of 100,000 runs
+_MARGIN_BYTES = 128 << 20  # chosen: what two cores read into them between two looks
+MOST = 8  # chosen: as many registries as one looks at in an hour
+_IN_USE_SECONDS = 5.0  # chosen: whoever lists a store that is being read asks twenty times a second
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[K]):
+    """One mirror: when it was opened and last asked (monotonic seconds), and what its process holds in memory."""
+
+    key: K
+    opened_at: float
+    used_at: float
+    resident_bytes: int
+    is_busy: bool
+
+
+def for_one_more(held: Sequence[Held[K]], now: float) -> list[K]:
+    """Return which must go so that one more can be opened; none that is being asked does."""
+    return _beyond(held, _ranked(held, now), MOST - 1)
+
+
+def beyond_budget(held: Sequence[Held[K]], now: float) -> list[K]:
+    """Return which must go because they have grown; neither one that is being asked nor the one asked last does."""
+    newest = max((one.used_at for one in held), default=0.0)
+    return _beyond(held, [one for one in _ranked(held, now) if one.used_at < newest], MOST)
+
+
+def _ranked(held: Sequence[Held[K]], now: float) -> list[Held[K]]:
+    idle = [one for one in held if not one.is_busy]
+    unused = sorted((one for one in idle if now - one.used_at > _IN_USE_SECONDS), key=lambda one: one.used_at)
+    in_use = sorted((one for one in idle if now - one.used_at <= _IN_USE_SECONDS), key=lambda one: -one.opened_at)
+    return [*unused, *in_use]
+
+
+def _beyond(held: Sequence[Held[K]], ranked: Sequence[Held[K]], most: int) -> list[K]:
+    over_bytes = sum(one.resident_bytes for one in held) - (BUDGET_BYTES - _MARGIN_BYTES)
+    over_count = len(held) - most
+    gone: list[K] = []
+    for one in ranked:
+        if over_bytes <= 0 and over_count <= 0:
+            break
+        gone.append(one.key)
+        over_bytes -= one.resident_bytes
+        over_count -= 1
+    return gone
+
+
+# Registries that let nobody in as we are: the agent by itself asks them less and less, a person whenever they ask.
+# Asking again changes nothing until somebody acts: another login makes another source, and with it nothing is
+# remembered.
+FIRST_SECONDS, LONGEST_SECONDS = 60.0, 600.0  # chosen: what an administrator mends at the server is seen in ten minutes
+_MOST = 100  # chosen: as many registries as a list keeps
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    error: Refused
+    pause_seconds: float
+    until: float
+
+
+class Refusals:
+    """Remembers by any key. Safe to use from several threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[Hashable, _Refusal] = {}
+
+    def check(self, key: Hashable) -> None:
+        """Raise what was refused last, while it is too soon to ask again."""
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and self._clock() < known.until:
+            raise Refused(known.error.message, known.error.hint)
+
+    def note(self, key: Hashable, error: Refused) -> None:
+        """Note that somebody was refused; the pause grows only with what was asked after it."""
+        now = self._clock()
+        with self._lock:
+            known = self._known.pop(key, None)
+            if known is None:
+                found = _Refusal(error, FIRST_SECONDS, now + FIRST_SECONDS)
+            elif now < known.until:
+                found = _Refusal(error, known.pause_seconds, known.until)
+            else:
+                pause = longer(known.pause_seconds, LONGEST_SECONDS)
+                found = _Refusal(error, pause, now + pause)
+            self._known[key] = found
+            while len(self._known) > _MOST:
+                self._known.pop(next(iter(self._known)))
+
+    def forget(self, key: Hashable) -> None:
+        """Note that a question was answered."""
+        with self._lock:
+            self._known.pop(key, None)
+
 
 ANSWER_SECONDS = 15.0  # chosen: longer than a person waits, and a server far away may take
 _UNUSED_SECONDS = 120.0  # chosen: so long a page may be left and found again as it was
@@ -38,6 +142,7 @@ class Mirrors:
         self._spare: MirrorLink | None = None
         self._refusals = Refusals()
         self._is_stopped = False
+        self._is_asked = Event()
 
     def ask(self, source: RegistrySource, verb: str, arguments: Sequence[Any], seconds: float = ANSWER_SECONDS) -> Any:
         """Ask a registry's mirror, which is started for it. Raises DeskErrors.
@@ -106,6 +211,7 @@ class Mirrors:
             with contextlib.suppress(HasEnded):  # the question that follows finds it ended too
                 link.open(source)  # before anybody else finds it: what it is told first is its source
             self._links[key] = (source, link)
+            self._is_asked.set()
         for one in gone:
             one.end()
         return link
@@ -155,11 +261,14 @@ class Mirrors:
 
     def watch(self, ending: Event) -> None:
         """Tell of changes as the mirrors say so, until the agent ends."""
-        while not ending.is_set():
+        while not (ending.is_set() or self._is_stopped):
             with self._lock:
                 links = {one[1].news: one for one in self._links.values() if not one[1].is_silent}
+                if not (self._links or self._is_stopped):
+                    self._is_asked.clear()
             if not links:
-                ending.wait(_NEWS_SECONDS)
+                if self._is_asked.wait():
+                    ending.wait(_NEWS_SECONDS)
                 continue
             waiting = select.poll()
             for descriptor in links:
@@ -180,6 +289,7 @@ class Mirrors:
         """End all of them, whatever they are doing."""
         with self._lock:
             self._is_stopped = True
+            self._is_asked.set()
             links = [link for _, link in self._links.values()]
             links += [] if self._spare is None else [self._spare]
             self._links, self._spare = {}, None

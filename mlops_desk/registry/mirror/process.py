@@ -10,12 +10,11 @@ import sys
 import time
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, Invalid, Unavailable
-from mlops_desk.base.process import limit_memory
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, Invalid, Unavailable
+from mlops_desk.kit.base.process import limit_memory
 from mlops_desk.registry.mirror.mirror import Mirror
-from mlops_desk.registry.mirror.questions import (
+from mlops_desk.registry.mirror.wire_format import (
     BAD,
     GOOD,
     LENGTH,
@@ -27,8 +26,9 @@ from mlops_desk.registry.mirror.questions import (
     source_read,
     write_all,
 )
-from mlops_desk.registry.reading.opening import open_reader
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.reader_factory import open_reader
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 from mlops_desk.registry.store.errors import UnknownSchema
 
 _NEWS_SECONDS = 0.25  # the contract: what running jobs log is seen within so long

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlops_desk.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.records.registry.file_glance import FileGlance
-from mlops_desk.records.registry.run_window import RunColumn, RunGroup, RunWindow
-from mlops_desk.records.registry.version_hit import ModelCard, VersionsFound
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.records.curve import RunCurve
+from mlops_desk.registry.records.file_glance import FileGlance
+from mlops_desk.registry.records.model import DatasetInput, Experiment, Model, ModelVersion, Run
+from mlops_desk.registry.records.run_window import RunColumn, RunGroup, RunWindow
+from mlops_desk.registry.records.version_hit import ModelCard, VersionsFound
 
 
 @dataclass(frozen=True, slots=True)

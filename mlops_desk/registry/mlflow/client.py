@@ -17,13 +17,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.address import Address, check_artifact_location, check_local, parse_address
-from mlops_desk.registry.mlflow import writing
+from mlops_desk.registry.mlflow import writer
 from mlops_desk.registry.mlflow.decimation import kept
 from mlops_desk.registry.mlflow.experiments import place_of_new
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace
 from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.origins import (
     CONTEXT_TAG,
@@ -33,9 +33,9 @@ from mlops_desk.registry.mlflow.origins import (
     run_places,
     version_places,
 )
-from mlops_desk.registry.mlflow.paging import RunsAsked, RunsPage, filter_of
-from mlops_desk.registry.mlflow.places import ArtifactPlace
-from mlops_desk.registry.nearest import nearest
+from mlops_desk.registry.mlflow.pagination import RunsAsked, RunsPage, filter_of
+from mlops_desk.registry.name_suggestions import nearest
+from mlops_desk.registry.records.model import Artifact, DatasetInput, Experiment, MetricCurve, Model, ModelVersion, Run
 
 _PAGE = 1000  # MLflow's own default, and below its limit of 50,000
 _MODEL_PAGE = 500  # below MLflow's limit of 1000 for models
@@ -43,7 +43,7 @@ _LONGEST_LIST = 50_000  # MLflow's own limit for one search of runs
 _LONGEST_HISTORY = 10_000  # chosen: a value for each minute of a week; hundreds of runs of it fit into one answer
 _MOST_ARTIFACTS = 1000  # chosen: more of one folder nobody reads
 _NAME_TAG = "mlflow.runName"
-# Who logs in is said in the environment (trackers/ambient.py). The file would go before a token, to whatever host.
+# Who logs in is said in the environment (registries.py). The file would go before a token, to whatever host.
 mlflow.utils.credentials._read_mlflow_creds_from_file = lambda: (None, None)  # noqa: SLF001 - nothing else keeps it out
 
 
@@ -376,7 +376,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "end_run": end_run,
     "tell_run": tell_run,
     "log_file": log_file,
-    "run_stage": writing.run_stage,
-    **writing.WRITES,
+    "run_stage": writer.run_stage,
+    **writer.WRITES,
 }
-WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run", "log_file", *writing.WRITES})
+WRITES = frozenset({"set_alias", "start_run", "end_run", "tell_run", "log_file", *writer.WRITES})

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.base.process import limit_memory, serve_one
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import NotFound, Refused
+from mlops_desk.kit.base.process import limit_memory, serve_one
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.mlflow.errors import tame
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace
 from mlops_desk.registry.mlflow.origins import run_places, uri_places, version_places
-from mlops_desk.registry.mlflow.places import ArtifactPlace
 from mlops_desk.registry.mlflow.worker import MEMORY_LIMIT_BYTES, with_environment
 
 _LONGEST_PART_BYTES = 255  # the kernel's NAME_MAX

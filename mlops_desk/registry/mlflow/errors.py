@@ -2,8 +2,8 @@
 
 import re
 
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.address import Address
 
 _LIMIT = 400  # chosen: a paragraph; servers answer with pages

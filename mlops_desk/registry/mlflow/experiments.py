@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.address import Address
 
 _LOOKED_AT = 100  # chosen: the first is MLflow's own, made with the store, unless it was purged

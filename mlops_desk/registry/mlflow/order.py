@@ -6,8 +6,8 @@ Several stand with commas between them, the first one counting most.
 import re
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 ATTRIBUTES = frozenset({"start_time", "end_time", "status", "artifact_uri", "run_id", "run_name"})
 

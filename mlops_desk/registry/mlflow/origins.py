@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_desk.records.model import DatasetInput
-from mlops_desk.registry.mlflow.places import ArtifactPlace, places_of_run, places_of_uri, places_of_version
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace, places_of_run, places_of_uri, places_of_version
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin, seconds
+from mlops_desk.registry.records.model import DatasetInput
 
 CONTEXT_TAG = "mlflow.data.context"
 """Says what a dataset was to its run: training, evaluation …"""

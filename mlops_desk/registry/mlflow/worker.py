@@ -20,8 +20,8 @@ from typing import IO, Any
 
 import msgspec
 
-from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.process import limit_memory
+from mlops_desk.kit.base.errors import DeskError, Unavailable
+from mlops_desk.kit.base.process import limit_memory
 from mlops_desk.registry.address import Address, check_local, parse_address
 from mlops_desk.registry.mlflow.errors import tame
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import TimedOut, Unavailable, heard
-from mlops_desk.base.process import end_group, python_command, start_child
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import TimedOut, Unavailable, heard
+from mlops_desk.kit.base.process import end_group, python_command, start_child
+from mlops_desk.kit.base.text import plain
 
 _MODULE = "mlops_desk.registry.mlflow.worker"
 _START_SECONDS = 60.0  # chosen: MLflow is loaded from a busy disk

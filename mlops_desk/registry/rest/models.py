@@ -5,12 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.model import Model, ModelVersion
-from mlops_desk.registry.reading.batch import VersionRow
-from mlops_desk.registry.rest.pages import pages
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.readers.batch import VersionRow
+from mlops_desk.registry.records.model import Model, ModelVersion
+from mlops_desk.registry.rest.responses import ModelsAnswer, ModelShape, VersionsAnswer, VersionShape, pages
 from mlops_desk.registry.rest.session import RestSession
-from mlops_desk.registry.rest.shapes import ModelsAnswer, ModelShape, VersionsAnswer, VersionShape
 
 _MODELS = "/api/2.0/mlflow/registered-models/search"
 _VERSIONS = "/api/2.0/mlflow/model-versions/search"

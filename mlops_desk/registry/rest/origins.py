@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin, seconds
+from mlops_desk.kit.base.errors import Invalid, NotFound
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin, seconds
+from mlops_desk.registry.rest.responses import LoggedModelInfo, OneLoggedModel, OneRun, RunShape
 from mlops_desk.registry.rest.runs import dataset
 from mlops_desk.registry.rest.session import RestSession
-from mlops_desk.registry.rest.shapes import LoggedModelInfo, OneLoggedModel, OneRun, RunShape
 
 T = TypeVar("T")
 

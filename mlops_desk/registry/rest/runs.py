@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_desk.base import wire
-from mlops_desk.records.model import DatasetInput, Experiment, Run
-from mlops_desk.registry.reading.batch import NO_TIME, MetricCells, RunBatch, TextCells
-from mlops_desk.registry.rest.shapes import DatasetInputShape, ExperimentShape, KeyValue, RunShape
+from mlops_desk.kit.base import wire
+from mlops_desk.registry.readers.batch import NO_TIME, MetricCells, RunBatch, TextCells
+from mlops_desk.registry.records.model import DatasetInput, Experiment, Run
+from mlops_desk.registry.rest.responses import DatasetInputShape, ExperimentShape, KeyValue, RunShape
 
 _CONTEXT_TAG = "mlflow.data.context"
 

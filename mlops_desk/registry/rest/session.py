@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, TimedOut
-from mlops_desk.base.loop import Loop
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.rest import trouble
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, TimedOut
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.rest import errors
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class RestSession:
         try:
             result: T = wire.convert(json.loads(data), kind, strict=False)
         except (ValueError, RecursionError, msgspec.ValidationError) as error:
-            raise trouble.garbage(self._source.shown, str(error)) from error
+            raise errors.garbage(self._source.shown, str(error)) from error
         return result
 
     def _within(self, work: Callable[[], bytes]) -> bytes:
@@ -115,7 +115,7 @@ class RestSession:
         except TimedOut as error:
             self._client.close()  # what drips ends with its connection
             self._client = _client(self._source)
-            raise trouble.late(self._source.shown, self._limits.seconds) from error
+            raise errors.late(self._source.shown, self._limits.seconds) from error
 
     def _fetch(self, method: str, path: str, given: Mapping[str, Any]) -> bytes:
         deadline = time.monotonic() + self._limits.seconds
@@ -124,11 +124,11 @@ class RestSession:
             with self._client.stream(method, url, **given) as answer:
                 body = self._body(answer, deadline)
         except httpx.TimeoutException as error:
-            raise trouble.late(self._source.shown, self._limits.seconds) from error
+            raise errors.late(self._source.shown, self._limits.seconds) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:  # RuntimeError: closed meanwhile
-            raise trouble.broken(self._source.shown, error, self._source.proxy) from error
+            raise errors.broken(self._source.shown, error, self._source.proxy) from error
         if answer.status_code != 200:
-            raise trouble.refused(self._source.shown, answer.status_code, answer.headers.get("location", ""), body,
+            raise errors.refused(self._source.shown, answer.status_code, answer.headers.get("location", ""), body,
                                   has_login=bool(self._source.headers))  # fmt: skip
         return body
 
@@ -136,22 +136,22 @@ class RestSession:
         """Read an answer as it comes. Raises TimedOut, and Unavailable for one that is too large or packed oddly."""
         packed = answer.headers.get("content-encoding", "identity").strip().lower()
         if packed not in {"identity", "gzip", "deflate", ""}:
-            raise trouble.garbage(self._source.shown, f"it is packed as {packed}, which nobody asked for")
+            raise errors.garbage(self._source.shown, f"it is packed as {packed}, which nobody asked for")
         unpacking = None if packed in {"identity", ""} else zlib.decompressobj(_WINDOW_BITS)
         body = bytearray()
         for piece in answer.iter_raw():
             if time.monotonic() > deadline:
-                raise trouble.late(self._source.shown, self._limits.seconds)
+                raise errors.late(self._source.shown, self._limits.seconds)
             body += piece if unpacking is None else self._unpacked(unpacking, piece, len(body))
             if len(body) > self._limits.bytes:
-                raise trouble.too_large(self._source.shown, self._limits.bytes)
+                raise errors.too_large(self._source.shown, self._limits.bytes)
         return bytes(body)
 
     def _unpacked(self, unpacking: "zlib._Decompress", piece: bytes, so_far: int) -> bytes:
         try:
             return unpacking.decompress(piece, self._limits.bytes - so_far + 1)
         except zlib.error as error:
-            raise trouble.garbage(self._source.shown, f"it can't be unpacked: {error}") from error
+            raise errors.garbage(self._source.shown, f"it can't be unpacked: {error}") from error
 
 
 def _client(source: RegistrySource) -> httpx.Client:

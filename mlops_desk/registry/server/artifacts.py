@@ -14,7 +14,7 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.text import plain
 
 _SCHEMES = ("", "file")
 

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mlops_desk import __version__
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.process import boot_id, start_ticks
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.process import boot_id, start_ticks
 
 VERSION = f"{__version__}/2"
 """What a running server is compared by: the number grows with what guards it, also between releases."""

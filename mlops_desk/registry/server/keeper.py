@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Hint, Unavailable
-from mlops_desk.base.process import python_command, start_detached, start_ticks
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Registry
+from mlops_desk.kit.base.errors import DeskError, Hint, Unavailable
+from mlops_desk.kit.base.process import python_command, start_detached, start_ticks
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.records.model import Registry
 from mlops_desk.registry.server.files import VERSION, Entry, ServerFiles, end_process
 from mlops_desk.registry.server.process import LOOPBACK
 

@@ -24,11 +24,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_desk.base.failures.pauses import pause_after
-from mlops_desk.base.process import boot_id, start_ticks
+from mlops_desk.kit.base.failures import pause_after
+from mlops_desk.kit.base.process import boot_id, start_ticks
 from mlops_desk.registry.server.application import hosts_of, load_packages, serve
 from mlops_desk.registry.server.files import VERSION, Entry, ServerFiles, end_process
-from mlops_desk.registry.server.wall import Wall
+from mlops_desk.registry.server.sandbox import Wall
 
 _log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import is_storable
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import is_storable
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 

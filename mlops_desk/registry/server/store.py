@@ -16,7 +16,7 @@ import mlflow.store.db.utils
 import mlflow.store.tracking.sqlalchemy_store
 from sqlalchemy import Engine, event
 
-from mlops_desk.base.disk.files import replace_durably
+from mlops_desk.kit.base.disk.files import replace_durably
 
 _log = logging.getLogger(__name__)
 

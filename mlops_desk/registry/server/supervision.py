@@ -12,9 +12,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.base.failures.pauses import pause_after
-from mlops_desk.records.model import Registry
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.base.failures import pause_after
+from mlops_desk.registry.records.model import Registry
 from mlops_desk.registry.server.keeper import TrackingServer
 
 _log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from mlops_desk.base.disk.files import write_atomically
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.kit.base.disk.files import write_atomically
+from mlops_desk.kit.base.errors import Unavailable
 
 _PREFIX = "job-"
 _TOKEN_BYTES = 32  # 256 bits: nobody guesses it

@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_desk.base.disk.reserve import PLENTY_BYTES
-from mlops_desk.base.disk.room import available_bytes
-from mlops_desk.base.text import size_text
+from mlops_desk.kit.base.disk.free_space import available_bytes
+from mlops_desk.kit.base.disk.reserve import PLENTY_BYTES
+from mlops_desk.kit.base.text import size_text
 from mlops_desk.registry.location import ROOT, is_stored
-from mlops_desk.registry.server.bodies import CallRejected, Headers, Message, Receive, Send, drain, length_of
 from mlops_desk.registry.server.facts import StoreFacts
+from mlops_desk.registry.server.request_bodies import CallRejected, Headers, Message, Receive, Send, drain, length_of
 from mlops_desk.registry.server.tickets import Grant
 
 _BLOCK_BYTES = 4096

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.location import is_plain_path
+from mlops_desk.registry.records.model import Artifact
 
 _MOST = 1000  # chosen: more of one folder nobody reads
 _LONG_PATH = 400  # chosen: a path in a message

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mlops_desk.registry.reading.batch import NO_TIME, MetricCells, RunBatch, TextCells
-from mlops_desk.registry.reading.infinities import LARGEST
+from mlops_desk.registry.readers.batch import NO_TIME, MetricCells, RunBatch, TextCells
+from mlops_desk.registry.readers.infinities import LARGEST
 
 RunColumns = tuple[Any, ...]
 """A row of a run: see statements.RUN_COLUMNS; tags and params are its last two values."""

@@ -3,8 +3,8 @@
 import re
 import sqlite3
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.text import plain
 
 _LONGEST = 400  # chosen: a line or two of what a driver says
 

@@ -2,20 +2,51 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import Artifact, DatasetInput, Experiment, Model, Run
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.registry.reading.batch import RunBatch, RunChanges, VersionRow
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
-from mlops_desk.registry.reading.reader import TextOrder
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.store import artifacts, datasets, models
-from mlops_desk.registry.store.one_run import run_at
-from mlops_desk.registry.store.opened import open_store
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.readers.batch import NO_TIME, RunBatch, RunChanges, VersionRow
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.reader import TextOrder
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.curve import RunCurve
+from mlops_desk.registry.records.model import Artifact, DatasetInput, Experiment, Model, Run
+from mlops_desk.registry.store import artifacts, statements
+from mlops_desk.registry.store import origins as datasets
 from mlops_desk.registry.store.origins import StoreOrigins
-from mlops_desk.registry.store.runs import collecting_later
-from mlops_desk.registry.store.spots import SpotAsked
+from mlops_desk.registry.store.statements import SpotAsked, collecting_later
+from mlops_desk.registry.store.store_handle import open_store
+
+# One run out of columns. Pure.
+_NAME_TAG = "mlflow.runName"
+
+
+def run_at(batch: RunBatch, place: int) -> Run:
+    """Return the run at a place of a batch; where its row has no name, its tag has, as MLflow has it."""
+    tags = _texts(batch, place, "tags")
+    start, end = int(batch.start_times[place]), int(batch.end_times[place])
+    metrics = {}
+    for name, cells in batch.metrics.items():
+        for at in (cells.rows == place).nonzero()[0].tolist():
+            metrics[name] = float(cells.values[at])
+    return Run(
+        run_id=batch.run_ids[place],
+        name=batch.names[place] or tags.get(_NAME_TAG) or None,
+        status=batch.statuses[place],
+        start_time=None if start == NO_TIME else start,
+        end_time=None if end == NO_TIME else end,
+        metrics=metrics,
+        params=_texts(batch, place, "params"),
+        tags=tags,
+        experiment_id=batch.experiment_ids[place],
+    )
+
+
+def _texts(batch: RunBatch, place: int, kind: str) -> dict[str, str]:
+    found = {}
+    for name, cells in getattr(batch, kind).items():
+        for at in (cells.rows == place).nonzero()[0].tolist():
+            found[name] = cells.values[at]
+    return found
 
 
 class SqlReader:
@@ -36,7 +67,7 @@ class SqlReader:
         return self._store.database.in_order if self._store.database.sorts_itself else None
 
     def experiments(self) -> list[Experiment]:
-        return models.experiments(self._store.database, self._store.statements)
+        return statements.experiments(self._store.database, self._store.statements)
 
     def mark(self) -> str:
         self._renew()
@@ -76,11 +107,11 @@ class SqlReader:
         return self._store.curves.values(run_ids, SpotAsked(metric, which, step))
 
     def models(self) -> list[Model]:
-        return models.models(self._store.database, self._store.statements)
+        return statements.models(self._store.database, self._store.statements)
 
     def versions(self) -> list[VersionRow]:
         with collecting_later():
-            return models.versions(self._store.database, self._store.statements)
+            return statements.versions(self._store.database, self._store.statements)
 
     def origins(self, run_ids: Sequence[str]) -> list[RunOrigin]:
         return self._origins.origins(run_ids)
@@ -96,7 +127,7 @@ class SqlReader:
         return artifacts.artifacts(artifact_uri, path)
 
     def count_runs(self) -> Iterator[int]:
-        yield models.n_runs(self._store.database, self._store.statements)
+        yield statements.n_runs(self._store.database, self._store.statements)
 
     def count_models(self) -> Iterator[int]:
         yield len(self.models())

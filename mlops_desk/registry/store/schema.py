@@ -3,8 +3,9 @@
 A revision that isn't listed is not guessed at (its MLflow is newer): who opens the store asks another way then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from mlops_desk.registry.store import errors
 
@@ -103,3 +104,55 @@ def _check_tables(layout: StoreLayout, shown: str) -> None:
             # Without it each run would cost a read of the whole table.
             raise errors.UnknownSchema(f"The store at {shown} lacks MLflow's own index {index}.",
                                        "It is read the slow way, through MLflow's client.")  # fmt: skip
+
+
+# What the readers ask of a database, whichever it is. Each connection is used by one thread.
+
+Row = tuple[Any, ...]
+
+_ONE_NAME = 3  # values in a row whose owner has one name: it, key and value
+
+
+class StoreDatabase(Protocol):
+    """An open store. Everything raises DeskErrors."""
+
+    dialect: str
+    sorts_itself: bool
+    """Whether texts may stand in another order than that of their code points: see ``in_order``."""
+    shown: str
+    """The address for messages: without a password."""
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return all rows of a query; a question mark stands for a value."""
+        ...
+
+    def part(self, sql: str, parameters: Sequence[Any], *, limited: bool) -> list[Row]:
+        """Return all rows of a query. Raises TooLong where it is ``limited`` and a writer might have waited."""
+        ...
+
+    def table(self, columns: str, table: str, condition: str) -> Iterator[Row]:
+        """Yield rows of a table in the order in which they were written, read a part at a time."""
+        ...
+
+    def listed(self, run_ids: Sequence[str]) -> Any:
+        """Return the value that stands for a list of runs (see statements.Statements.ids)."""
+        ...
+
+    def in_order(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return texts as the database sorts them."""
+        ...
+
+    def layout(self) -> tuple[StoreLayout, Sequence[str]]:
+        """Return what its catalogue tells of its tables, and the revisions that it names."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def by_name(pairs: Iterator[Row]) -> Mapping[Any, dict[str, str]]:
+    """Gather rows of (whose, key, value) into a mapping for each owner."""
+    found: dict[Any, dict[str, str]] = {}
+    for row in pairs:
+        owner = row[0] if len(row) == _ONE_NAME else row[:-2]
+        found.setdefault(owner, {})[row[-2]] = row[-1] or ""
+    return found

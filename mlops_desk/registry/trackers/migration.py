@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Hint, Refused, Unavailable
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.records.registry.transfer import MigratedFolder
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Hint, Refused, Unavailable
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.records.transfer import MigratedFolder
 
-_WORKER = "mlops_desk.registry.mlflow.migrating"
+_WORKER = "mlops_desk.registry.mlflow.migration_worker"
 MIGRATION_SECONDS = 1800.0
 """Chosen: 20 files for each run, at a thousand files in a second on a cold disk, are 20 s for a thousand runs."""
 _STORE = "mlflow.db"

@@ -4,28 +4,181 @@ Their URIs are stored without passwords. What logs in is a secret of the person 
 asked and never before.
 """
 
+import base64
 import contextlib
+import os
 import re
+import sqlite3
 import time
 from builtins import list as list_of
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from mlops_desk.base.caller import current_caller
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.tracker import KeptTracker, Tracker, TrackerKind
-from mlops_desk.records.setting import SecretName
-from mlops_desk.registry.address import Address, parse_address
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from mlops_desk.kit.base.caller import current_caller
+from mlops_desk.kit.base.disk.files import check_sqlite, open_plain
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.records.setting import SecretName
+from mlops_desk.registry.address import Address, parse_address, store_nearby
 from mlops_desk.registry.default_registry import BACK, OWN, SETTING, Default
 from mlops_desk.registry.identity import identity_of
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.trackers.folders import recognise
-from mlops_desk.registry.trackers.logins import headers_of, with_password, without_password
-from mlops_desk.registry.trackers.looks import Looks
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import KeptTracker, Tracker, TrackerKind
+from mlops_desk.registry.trackers.probes import Looks
+
+# Which tracker has written a folder or a file: told by what lies there, without reading more than names and a header.
+# MLflow's own SQLite file and Trackio's differ in their tables alone. Folders are walked three levels deep:
+# TensorBoard keeps one folder for each run, W&B puts its runs below ``wandb``.
+_SQLITE = b"SQLite format 3\x00"
+_MOST_ENTRIES = 2000  # chosen: a folder of runs shows what it is in its first ones
+_DEPTH = 3
+"""logs/EXPERIMENT/RUN/events…: as deep as TensorBoard's own logger nests."""
+_HINT = "It may be an SQLite file, a folder mlruns, or one of TensorBoard's, Trackio's or W&B's offline runs."
+
+
+def recognise(path: Path) -> TrackerKind:
+    """Tell what lies at a path. Raises NotFound where there is nothing, or nothing that is known, and Unavailable."""
+    try:
+        found = _file(path) if path.is_file() else _folder(path)
+        if found is None and not path.exists():
+            raise NotFound(f"There is nothing at {plain(str(path), 400)}.", "Nothing was created. Check the path.")
+    except OSError as error:
+        raise Unavailable(f"{plain(str(path), 400)} can't be read: {error.strerror}.") from error
+    if found is None:
+        raise NotFound(f"{plain(str(path), 400)} holds no runs that are known here.", store_nearby(path) or _HINT)
+    return found
+
+
+def _file(path: Path) -> TrackerKind | None:
+    if path.name.startswith("events.out.tfevents."):
+        return TrackerKind.TENSORBOARD
+    if path.suffix == ".wandb":
+        return TrackerKind.WANDB
+    with open_plain(path, links=True) as file:
+        if file.read(len(_SQLITE)) != _SQLITE:
+            return None
+    return _database_folders(path)
+
+
+def _database_folders(path: Path) -> TrackerKind | None:
+    check_sqlite(path)
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)
+        try:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Unavailable(f"{plain(str(path), 400)} can't be read as a database: {plain(str(error))}.") from error
+    tables = {name for (name,) in rows}
+    if tables >= {"experiments", "runs", "alembic_version"}:
+        return TrackerKind.SQLITE
+    return TrackerKind.TRACKIO if {"metrics"} <= tables and "alembic_version" not in tables else None
+
+
+def _folder(path: Path) -> TrackerKind | None:
+    """MLflow's first, whose folders may hold event files as artifacts."""
+    if not path.is_dir():
+        return None
+    if any((one / "meta.yaml").is_file() for one in _entries(path)):
+        return TrackerKind.FOLDER
+    names = list(_walk(path, _DEPTH))
+    if any(one.name.startswith("events.out.tfevents.") for one in names):
+        return TrackerKind.TENSORBOARD
+    if any(one.suffix == ".wandb" for one in names):
+        return TrackerKind.WANDB
+    databases = [one for one in names if one.suffix == ".db" and one.parent == path and one.is_file()]
+    return next((kind for one in databases if (kind := _file(one)) is TrackerKind.TRACKIO), None)
+
+
+def _walk(path: Path, depth: int) -> Iterator[Path]:
+    for one in _entries(path):
+        yield one
+        if depth > 1 and one.is_dir() and not one.is_symlink():
+            yield from _walk(one, depth - 1)
+
+
+def _entries(path: Path) -> list[Path]:
+    with os.scandir(path) as entries:
+        return sorted(Path(entry.path) for _, entry in zip(range(_MOST_ENTRIES), entries, strict=False))
+
+
+# Passwords of tracking URIs: taken out before a URI is stored or shown, put back only for who connects.
+# A secret of an HTTP server is USER:PASSWORD, or a token, which has no colon in it (RFC 6750, b64token). One of a
+# database is the password of the user whom the URI names.
+_IN_QUERY = ("password", "passwd")
+"""What drivers of databases take a password by, besides its own place (libpq; PyMySQL and mysqlclient)."""
+_SECRET_LIKE = re.compile(r"pwd|pass|secret|token|odbc_connect", re.IGNORECASE)
+_SECRET_HINT = Hint(
+    "mlops-desk secrets set NAME", before="Leave it out, keep it as a secret and name that by --login: "
+)
+_DATABASE_HINT = "Write postgresql://USER@HOST:PORT/DATABASE; an @ in a password is written as %40."
+
+
+def without_password(address: Address) -> tuple[Address, str | None]:
+    """Return the address as it may be stored and shown, and what of it is secret. Raises Invalid."""
+    if address.kind == "http":
+        return _http(address)
+    if address.kind == "database":
+        return _database(address)
+    return address, None
+
+
+def _http(address: Address) -> tuple[Address, str | None]:
+    parts = urlsplit(address.uri)
+    if _SECRET_LIKE.search(parts.query):
+        raise Invalid("This address seems to have a secret in its query.", _SECRET_HINT)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    bare = replace(address, uri=urlunsplit(parts._replace(netloc=host, fragment="")).rstrip("/"))
+    if not userinfo:
+        return bare, None
+    user, _, password = userinfo.partition(":")
+    return bare, f"{unquote(user)}:{unquote(password)}"
+
+
+def _database(address: Address) -> tuple[Address, str | None]:
+    url = _url(address.uri)
+    found = [url.password, *(url.query.get(key) for key in _IN_QUERY)]
+    bare = url.difference_update_query(_IN_QUERY)._replace(password=None)
+    if odd := next((key for key in bare.query if _SECRET_LIKE.search(key)), None):
+        raise Invalid(f"The part {plain(odd)} of this database's address seems to hold a secret.", _SECRET_HINT)
+    shown = bare.render_as_string(hide_password=False)  # there is none in it
+    return replace(address, uri=shown), next((str(one) for one in found if one), None)
+
+
+def _url(uri: str) -> URL:
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError) as error:
+        raise Invalid("This address of a database can't be understood.", _DATABASE_HINT) from error
+    if "@" in (url.host or ""):
+        raise Invalid("This address of a database has more than one @ in it.", _DATABASE_HINT)
+    return url
+
+
+def with_password(uri: str, password: str) -> str:
+    """Return a database's URI with its password, for who connects. Raises Invalid."""
+    return _url(uri)._replace(password=password).render_as_string(hide_password=False)
+
+
+def headers_of(name: str, secret: bytes) -> Mapping[str, str]:
+    """Return what an HTTP server is shown of the secret called ``name``. Raises Refused."""
+    text = secret.decode("utf-8", "replace").strip("\r\n")
+    if not text or not text.isprintable():
+        hint = Hint(f"mlops-desk secrets set {name}", after=" reads it from standard input.")
+        raise Refused(f"The secret {plain(name)} is no login: it is one line, USER:PASSWORD or a token.", hint)
+    if ":" in text:
+        return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode("ascii")}
+    if not text.isascii():
+        raise Refused(f"The secret {plain(name)} is no token: those have letters of ASCII alone.")
+    return {"Authorization": f"Bearer {text}"}
+
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", re.ASCII)
 """No colon and no slash, so that no name is a URI or a path."""

@@ -12,16 +12,16 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import open_plain
-from mlops_desk.base.disk.room import free_bytes
-from mlops_desk.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.text import plain, size_text
-from mlops_desk.records.registry.transfer import HashedFile
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import open_plain
+from mlops_desk.kit.base.disk.free_space import free_bytes
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.text import plain, size_text
 from mlops_desk.registry.artifacts.files import zip_list_bytes
 from mlops_desk.registry.mlflow.download import checked
-from mlops_desk.registry.transfer import form
-from mlops_desk.registry.transfer.form import ArchivedVersion
+from mlops_desk.registry.records.transfer import HashedFile
+from mlops_desk.registry.transfer import file_format
+from mlops_desk.registry.transfer.file_format import ArchivedVersion
 from mlops_desk.registry.transfer.hashing import LARGEST_BYTES, MOST_FILES
 
 _HEAD_BYTES = 32 << 20  # chosen: the list of twenty thousand files, and a run with thousands of metrics
@@ -58,9 +58,9 @@ def _check_directory(file: IO[bytes]) -> None:
 
 def _head(archive: zipfile.ZipFile) -> ArchivedVersion:
     try:
-        info = archive.getinfo(form.MEMBER)
+        info = archive.getinfo(file_format.MEMBER)
     except KeyError as error:
-        raise Refused(f"The file has no {form.MEMBER}: it is not an exported version.", _AGAIN) from error
+        raise Refused(f"The file has no {file_format.MEMBER}: it is not an exported version.", _AGAIN) from error
     if info.file_size > _HEAD_BYTES or info.compress_type != zipfile.ZIP_STORED:
         raise Refused("What the archive says of itself is too large to be read.", _AGAIN)
     with archive.open(info) as member:
@@ -69,10 +69,10 @@ def _head(archive: zipfile.ZipFile) -> ArchivedVersion:
         version = wire.loads(data, ArchivedVersion)
     except Invalid as error:
         raise Refused(f"What the archive says of itself can't be understood: {error.message}", _AGAIN) from error
-    if version.kind != form.NAME:
+    if version.kind != file_format.NAME:
         raise Refused("The file is an archive of something else.", _AGAIN)
-    if version.form > form.FORM:
-        text = f"The archive is of form {version.form}, and this program reads up to {form.FORM}."
+    if version.form > file_format.FORM:
+        text = f"The archive is of form {version.form}, and this program reads up to {file_format.FORM}."
         raise Refused(text, "Take a newer MLOps Desk.")
     return version
 
@@ -80,13 +80,13 @@ def _head(archive: zipfile.ZipFile) -> ArchivedVersion:
 def _check_members(archive: zipfile.ZipFile, version: ArchivedVersion) -> None:
     """Refuse what is listed twice, under an odd name, larger than it may be, packed, or not listed at all."""
     names = [info.filename for info in archive.infolist()]
-    listed = {form.FILES + file.path: file for file in version.files}
+    listed = {file_format.FILES + file.path: file for file in version.files}
     if len(names) != len(set(names)) or len(listed) != len(version.files):
         raise Refused("The archive has a file twice; which of the two is meant nobody knows.", _AGAIN)
     if len(listed) > MOST_FILES:
         raise Refused(f"The archive has more than {MOST_FILES:,} files.")
-    if set(names) != {form.MEMBER, *listed}:
-        odd = min(set(names) ^ {form.MEMBER, *listed})
+    if set(names) != {file_format.MEMBER, *listed}:
+        odd = min(set(names) ^ {file_format.MEMBER, *listed})
         raise Refused(f"The archive's list and what is in it differ: {plain(odd)}.", _AGAIN)
     folded = {checked(file.path).casefold() for file in version.files}
     if len(folded) != len(version.files):
@@ -123,7 +123,7 @@ def _made(target: Path, file: HashedFile) -> FileIO:
 
 def _copy(archive: zipfile.ZipFile, file: HashedFile, out: FileIO) -> None:
     digest, size = hashlib.sha256(), 0
-    with archive.open(form.FILES + file.path) as member:
+    with archive.open(file_format.FILES + file.path) as member:
         while data := member.read(_PIECE_BYTES):
             digest.update(data)
             size += len(data)

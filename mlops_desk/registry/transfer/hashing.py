@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, NotFound, Refused
-from mlops_desk.base.process import limit_memory, serve_one
-from mlops_desk.records.registry.transfer import HashedFile
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused
+from mlops_desk.kit.base.process import limit_memory, serve_one
 from mlops_desk.registry.artifacts.files import Files
 from mlops_desk.registry.artifacts.source import FilesSource
 from mlops_desk.registry.artifacts.worker import files_of
+from mlops_desk.registry.records.transfer import HashedFile
 
 _MEMORY_BYTES = 1 << 30  # chosen: a file is read in pieces, and a list of many files is short
 _PIECE_BYTES = 4 << 20  # chosen: a few milliseconds of hashing

@@ -2,31 +2,91 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, NotFound
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.text import plain
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.records.registry.transfer import HashedFile, Loss, RecordedHashes, Transferred, Verified, hashes_of
-from mlops_desk.registry.access import RegistryAccess
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, NotFound
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.artifacts.source import FilesSource, source_of
+from mlops_desk.registry.changes import RegistryAccess
 from mlops_desk.registry.default_registry import OWN
 from mlops_desk.registry.mlflow.workers import ENVIRONMENT
 from mlops_desk.registry.protocol import RegistryClient
-from mlops_desk.registry.transfer.comparing import compared, is_whole, unread, written_down
-from mlops_desk.registry.transfer.form import ArchivedDataset, ArchivedRun, ArchivedVersion
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.records.transfer import (
+    CheckedFile,
+    HashedFile,
+    Loss,
+    RecordedHashes,
+    Transferred,
+    Verified,
+    hashes_of,
+)
+from mlops_desk.registry.transfer.file_format import ArchivedDataset, ArchivedRun, ArchivedVersion
+
+
+# Which files of a version are no longer what they were. Pure.
+def compared(recorded: Iterable[HashedFile] | None, found: Iterable[HashedFile]) -> tuple[CheckedFile, ...]:
+    """Say of each file whether it is the same, changed, missing or added; those that are not the same come first.
+
+    Without a record nothing can be told, and neither of a file that could not be read (it has no hash).
+    """
+    now = {file.path: file for file in found}
+    if recorded is None:
+        return tuple(CheckedFile(path, "unknown", None, _hash(one), one.size_bytes) for path, one in now.items())
+    then = {file.path: file for file in recorded}
+    checked = [_checked(path, then.get(path), now.get(path)) for path in {**then, **now}]
+    return tuple(sorted(checked, key=lambda one: (one.state == "same", one.path)))
+
+
+def unread(found: Sequence[HashedFile]) -> str | None:
+    """Say how many files could not be read and why the first of them could not; None where all were."""
+    failed = [one for one in found if not one.sha256]
+    if not failed:
+        return None
+    what = "1 file" if len(found) == 1 else f"{len(failed):,} of {len(found):,} files"
+    return f"{what} could not be read: {failed[0].problem or 'nobody noted why'}"
+
+
+def written_down(recorded: Sequence[HashedFile] | None, found: Sequence[HashedFile]) -> tuple[HashedFile, ...]:
+    """Return what is to be kept: what was recorded, with the hashes that it lacks where the files were read now."""
+    now = {one.path: replace(one, problem="") for one in found}
+    if recorded is None:
+        return tuple(now.values())
+    return tuple(one if one.sha256 else now.get(one.path, one) for one in recorded)
+
+
+def is_whole(recorded: Iterable[HashedFile]) -> bool:
+    """Tell whether the hash of each file is known."""
+    return all(one.sha256 for one in recorded)
+
+
+def _checked(path: str, then: HashedFile | None, now: HashedFile | None) -> CheckedFile:
+    recorded = None if then is None else _hash(then)
+    if now is None:
+        return CheckedFile(path, "missing", recorded)
+    if then is None:
+        return CheckedFile(path, "added", None, _hash(now), now.size_bytes)
+    if not then.sha256 or not now.sha256:
+        return CheckedFile(path, "unknown", recorded, _hash(now), now.size_bytes)
+    state = "same" if then.sha256 == now.sha256 else "changed"
+    return CheckedFile(path, state, recorded, now.sha256, now.size_bytes)
+
+
+def _hash(file: HashedFile) -> str | None:
+    return file.sha256 or None
+
 
 _HASHING = "mlops_desk.registry.transfer.hashing"
-_EXPORTING = "mlops_desk.registry.transfer.exporting"
-_IMPORTING = "mlops_desk.registry.transfer.importing"
+_EXPORTING = "mlops_desk.registry.transfer.export_worker"
+_IMPORTING = "mlops_desk.registry.transfer.import_worker"
 SECONDS = 1800.0  # chosen: a hundred gigabytes from a disk, ten over a network
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 IMAGE_FILE = "image.tar"
 SBOM_FILE = "sbom.cdx.json"

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from mlops_desk.serving.gateway.house import BodyCall, House, OpenEndpoint
+from mlops_desk.serving.gateway.context import BodyCall, House, OpenEndpoint
 from mlops_desk.serving.gateway.messages import JSON_TYPE, Answer, Asker, Rejected, RequestHead, broken, busy
-from mlops_desk.serving.gateway.outbound.dialing import NotConnected
-from mlops_desk.serving.gateway.outbound.pool import Errand
+from mlops_desk.serving.gateway.outbound.pool import Errand, NotConnected
 from mlops_desk.serving.gateway.outbound.question import Question
 from mlops_desk.serving.gateway.routes import Route, sticky_point
 from mlops_desk.serving.gateway.shadow import ShadowAnswer

@@ -8,25 +8,183 @@ loopback and has no such token, so it reads nobody's counters.
 From the network there is another way in (``Entrance``), with rules of its own: no open endpoints, no counters, no /-/.
 """
 
+import asyncio
+import json
+import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from msgspec import Struct
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.network.places import Places
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.network import Places
 from mlops_desk.serving.gateway.access import Access, LoopbackAccess, NetworkAccess
 from mlops_desk.serving.gateway.call import Asks, ModelCall
+from mlops_desk.serving.gateway.context import BodyCall, House, Log, OpenEndpoint
 from mlops_desk.serving.gateway.deadlines import Deadlines
-from mlops_desk.serving.gateway.figures import GatewayFigures
-from mlops_desk.serving.gateway.house import Log, OpenEndpoint
-from mlops_desk.serving.gateway.inquiries import LaterCall, PingCall
-from mlops_desk.serving.gateway.lane import EndpointLane
+from mlops_desk.serving.gateway.endpoint_pool import EndpointLane
 from mlops_desk.serving.gateway.messages import Answer, Asker, Call, Rejected, RequestHead, busy
 from mlops_desk.serving.gateway.outbound.pool import ReplicaPools
 from mlops_desk.serving.gateway.routes import EVERYTHING, EndpointRoutes, GatewayLimits, RoutingTable
 from mlops_desk.serving.gateway.shadow import Shadows
+from mlops_desk.serving.gateway.traffic import BOUNDS_SECONDS, TrafficCounters, together
+
+# The gateway's counters as Prometheus reads them (text format 0.0.4). Pure.
+# https://prometheus.io/docs/instrumenting/exposition_formats/
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_EVERY = 12  # of the bounds one in so many: 13 of 146, each three times the one before it
+_SHADOW = "shadow_request"
+_TYPES = (
+    ("requests_total", "counter", "Answered requests by revision and class of status."),
+    ("request_seconds", "histogram", "From a request's head to its answer."),
+    ("shadow_requests_total", "counter", "Copies that a shadow answered, by revision and class of status."),
+    ("shadow_request_seconds", "histogram", "From a copy's sending to the shadow's answer."),
+    ("in_flight", "gauge", "Requests that replicas are answering."),
+    ("queued", "gauge", "Requests that wait for a place."),
+    ("unlogged_total", "counter", "Requests that the request log did not take."),
+    ("shadows_dropped_total", "counter", "Copies for a shadow that were left out."),
+)
+
+
+def exposition(lanes: Mapping[str, EndpointLane], unlogged: Mapping[str, int]) -> bytes:
+    """Return the text for ``lanes`` by endpoint; ``unlogged`` is what the log dropped by itself."""
+    lines: list[str] = []
+    for what, kind, text in _TYPES:
+        lines += [f"# HELP mlops_desk_gateway_{what} {text}", f"# TYPE mlops_desk_gateway_{what} {kind}"]
+        for name, lane in sorted(lanes.items()):
+            lines += _lines(what, name, lane, unlogged.get(name, 0))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _lines(what: str, name: str, lane: EndpointLane, unlogged: int) -> Iterator[str]:
+    counted = lane.shadow_counters if what.startswith(_SHADOW) else lane.counters
+    if what.endswith("requests_total"):
+        for revision, counters in sorted(counted.items()):
+            yield from _classes(what, name, revision, counters)
+    elif what.endswith("request_seconds"):
+        for revision, counters in sorted(counted.items()):
+            yield from _histogram(what, name, revision, counters)
+    else:
+        figures = {
+            "in_flight": lane.in_flight,
+            "queued": lane.waiting,
+            "unlogged_total": lane.unlogged + unlogged,
+            "shadows_dropped_total": lane.shadows_dropped,
+        }
+        yield f'mlops_desk_gateway_{what}{{endpoint="{name}"}} {figures[what]}'
+
+
+def _classes(what: str, name: str, revision: int, counters: TrafficCounters) -> Iterator[str]:
+    for digit, count in enumerate(counters.classes):
+        if count:
+            labels = f'endpoint="{name}",revision="{revision}",code="{digit}xx"'
+            yield f"mlops_desk_gateway_{what}{{{labels}}} {count}"
+
+
+def _histogram(what: str, name: str, revision: int, counters: TrafficCounters) -> Iterator[str]:
+    labels = f'endpoint="{name}",revision="{revision}"'
+    reached = 0
+    for index, (bound, count) in enumerate(zip(BOUNDS_SECONDS, counters.buckets, strict=False)):
+        reached += count
+        if index % _EVERY == 0:
+            yield f'mlops_desk_gateway_{what}_bucket{{{labels},le="{bound:.6g}"}} {reached}'
+    yield f'mlops_desk_gateway_{what}_bucket{{{labels},le="+Inf"}} {counters.requests}'
+    yield f"mlops_desk_gateway_{what}_sum{{{labels}}} {counters.seconds:.9g}"
+    yield f"mlops_desk_gateway_{what}_count{{{labels}}} {counters.requests}"
+
+
+# What the gateway says about itself: to the agent as JSON, to Prometheus as text.
+class GatewayFigures:
+    """The counters of all endpoints."""
+
+    def __init__(self, lanes: Mapping[str, EndpointLane], log: Log, pools: ReplicaPools) -> None:
+        self._lanes = lanes
+        self._pools = pools
+        self._log = log
+
+    async def stats(self, serial: int) -> Answer:
+        """Return what the agent reads: the table's serial, each endpoint's counters, what is under way at replicas."""
+        counted = {
+            name: self._counted(name, lane)
+            for name, lane in self._lanes.items()
+            if lane.counters or lane.under_way or lane.waiting
+        }
+        told = {"serial": serial, "endpoints": counted, "replicas": self._pools.in_use}
+        return Answer(200, json.dumps(told).encode())
+
+    async def metrics(self, name: str | None) -> Answer:
+        """Return the counters of one endpoint, or of all."""
+        lanes = {known: lane for known, lane in self._lanes.items() if name in {None, known}}
+        unlogged = {known: self._log.unlogged(known) for known in lanes}
+        return Answer(200, exposition(lanes, unlogged), CONTENT_TYPE)
+
+    def _counted(self, name: str, lane: EndpointLane) -> dict[str, Any]:
+        return {
+            **asdict(together(lane.counters.values())),
+            "unlogged": lane.unlogged + self._log.unlogged(name),
+            "queued": lane.waiting,
+            "in_flight": lane.in_flight,
+            "under_way": dict(lane.under_way),
+            "shadows_dropped": lane.shadows_dropped,
+            "shadows": {revision: asdict(counters) for revision, counters in lane.shadow_counters.items()},
+            "revisions": {revision: asdict(counters) for revision, counters in lane.counters.items()},
+        }
+
+
+# Calls that are no requests to a model: pings, counters, feedback, what the agent asks.
+_log = logging.getLogger(__name__)
+
+
+class PingCall(ModelCall):
+    """Asks a replica whether it is well; neither counted nor logged, and what it says is its status.
+
+    It wakes nobody: what asks every few seconds whether a model is well would keep it awake.
+    """
+
+    def start(self, body: bytes) -> None:  # noqa: ARG002 - see below
+        if self._entry.is_asleep:
+            raise busy(self._entry.endpoint.note or "This endpoint sleeps.")
+        super().start(b"")  # a ping is asked for without limit: what came with it is not handed on
+
+    def whole(self, status: int, content_type: bytes, body: bytes) -> None:  # noqa: ARG002 - it is not passed on
+        self._end(status, b"")
+        if not self._is_gone:
+            self.caller.answer(self._signed(Answer(status, b"\n"), self._id))
+
+    def begins(self, status: int, content_type: bytes) -> None:
+        self._drop()
+        self.whole(status, content_type, b"")
+
+    def _note(self, status: int, body: bytes) -> bytes:  # noqa: ARG002 - it is neither counted nor logged
+        return self._id
+
+
+class LaterCall(BodyCall):
+    """Answered by ``work``, which is handed the body and may take its time; the event loop goes on."""
+
+    def __init__(self, house: House, caller: Asker, work: Callable[[bytes], Awaitable[Answer]]) -> None:
+        super().__init__(house, caller)
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, body: bytes) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._answer(body))
+
+    async def _answer(self, body: bytes) -> None:
+        try:
+            answer = await self._work(body)
+        except Rejected as rejected:
+            answer = rejected.answer
+        except Invalid as error:
+            answer = Rejected(400, str(error)).answer
+        except Exception:  # noqa: BLE001 - whoever asked is answered, whatever bug it was
+            _log.exception("A request to the gateway itself ended in an error")
+            answer = Rejected(500, "The gateway could not do it; its log says why.").answer
+        self.caller.answer(answer)
+
 
 _SHARE_OF_ONE = 0.75  # of the memory for bodies that one peer may take: a second one always finds room
 _PASSED = re.compile(rb"[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*(?:/[A-Za-z0-9_~:@+,=-][A-Za-z0-9._~:@+,=-]*)*")

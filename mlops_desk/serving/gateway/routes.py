@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_desk.records.data.retention import LogKeep
-from mlops_desk.storage.requests import LoggedFeature
+from mlops_desk.governance.records.data.retention import LogKeep
+from mlops_desk.kit.storage.requests import LoggedFeature
 
 EVERYTHING = "*"
 """Stands in ``passes`` for any path."""

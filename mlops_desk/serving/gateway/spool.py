@@ -20,10 +20,10 @@ from typing import Any
 
 import msgspec
 
-from mlops_desk.base import wire
-from mlops_desk.storage.request_log.feedback import Feedback
-from mlops_desk.storage.request_log.layout import parts
-from mlops_desk.storage.requests import LoggedFeature
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.storage.request_log.feedback import Feedback
+from mlops_desk.kit.storage.request_log.layout import parts
+from mlops_desk.kit.storage.requests import LoggedFeature
 
 LOGGED_BYTES = 4 << 20  # chosen: a longer body is an upload, not rows of features
 _MARK = b"\xc1RQ1"  # 0xc1 never begins a value of MessagePack

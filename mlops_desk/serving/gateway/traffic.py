@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.serving.endpoint import LatencyPercentiles, PastTraffic, Traffic
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.serving.records.endpoint import LatencyPercentiles, PastTraffic, Traffic
 
 BOUNDS_SECONDS: tuple[float, ...] = tuple(1e-4 * 1.1**step for step in range(146))
 KEPT_SECONDS = 900.0  # chosen: what happened just now; longer pasts are the history

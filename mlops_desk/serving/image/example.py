@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.records.serving.own_image import OwnImage
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.image.model_files import read_model
-from mlops_desk.storage.requests import LoggedFeature
+from mlops_desk.serving.records.own_image import OwnImage
 
 _LIMIT_BYTES = 1 << 20  # chosen: it travels with whatever is shown of an endpoint; an image as numbers takes less
 _BY_KIND: dict[str, Any] = {

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlops_desk.base.errors import Hint, Invalid, NotFound, Refused
-from mlops_desk.base.text import plain
 from mlops_desk.engines.engine import Engine, ImageFacts
-from mlops_desk.serving import plan
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound, Refused
+from mlops_desk.kit.base.text import plain
+from mlops_desk.serving import deploy_options
 from mlops_desk.serving.image.wheelhouse import lacking
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
@@ -88,14 +88,14 @@ def build(
     """
     recipe.check()
     wheels = _wheels(recipe.wheelhouse)
-    tag = plan.image_tag(instance, _digest(recipe, _base(engine, recipe.base).id, wheels))
+    tag = deploy_options.image_tag(instance, _digest(recipe, _base(engine, recipe.base).id, wheels))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = folder / "build.log"
     try:
         engine.image(tag)
     except NotFound:
         context = folder / "image"
-        labels = {plan.LABEL_INSTANCE: instance, plan.LABEL_STAGE: "1"}
+        labels = {deploy_options.LABEL_INSTANCE: instance, deploy_options.LABEL_STAGE: "1"}
         write_context(context, recipe, wheels, os.environ if environment is None else environment, labels)
         try:
             engine.build(context, tag, labels, timeout_seconds, log)

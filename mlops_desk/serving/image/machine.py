@@ -13,10 +13,10 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlops_desk.base.errors import Hint, NotFound, Unavailable
-from mlops_desk.base.process import run_command
 from mlops_desk.engines.engine import Engine
-from mlops_desk.serving import plan
+from mlops_desk.kit.base.errors import Hint, NotFound, Unavailable
+from mlops_desk.kit.base.process import run_command
+from mlops_desk.serving import deploy_options
 
 _RECIPE = "1"  # part of the image's name: raise it when what goes into it changes
 _SECONDS = 60.0  # chosen: ldd of a hundred files on a slow disk
@@ -37,7 +37,7 @@ _GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 
 def base(engine: Engine, instance: str, place: Path, timeout_seconds: float) -> str:
     """Return the tag of the base, made in ``place`` if the engine has none. Raises DeskErrors and OSError."""
-    tag = plan.machine_tag(instance, _digest())
+    tag = deploy_options.machine_tag(instance, _digest())
     try:
         engine.image(tag)
     except NotFound:
@@ -46,7 +46,7 @@ def base(engine: Engine, instance: str, place: Path, timeout_seconds: float) -> 
         try:
             lay(context / "root")
             (context / "Dockerfile").write_text(_dockerfile(), encoding="utf-8")
-            labels = {plan.LABEL_INSTANCE: instance}
+            labels = {deploy_options.LABEL_INSTANCE: instance}
             engine.build(context, tag, labels, timeout_seconds, place / "machine.log")
         finally:
             shutil.rmtree(context, ignore_errors=True)

@@ -11,15 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
-from mlops_desk.base.network import certificates
-from mlops_desk.base.network.rules import network_of
-from mlops_desk.base.network.ways import build_environment
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.base.text import plain
 from mlops_desk.engines import build_errors
 from mlops_desk.engines.engine import Engine
-from mlops_desk.records.model import ModelVersion
+from mlops_desk.kit.base import network
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.network import build_environment, network_of
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.base.text import plain
+from mlops_desk.registry.records.model import ModelVersion
 from mlops_desk.serving.image import image, machine
 from mlops_desk.serving.image.model_files import ModelFiles, read_model
 from mlops_desk.serving.image.requirements import requirements_of
@@ -220,7 +219,7 @@ class Maker:
         rules = network_of(self._settings)
         file = place / "ca.pem" if rules.ca_bundle else None
         if file is not None:
-            file.write_bytes(certificates.with_usual(certificates.read_bundle(rules.ca_bundle)))
+            file.write_bytes(network.with_usual(network.read_bundle(rules.ca_bundle)))
         return build_environment(rules, os.environ, None if file is None else str(file))
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_desk.base.disk.files import NotPlainError, open_plain
-from mlops_desk.base.document.foreign import LIMIT_BYTES, read_document
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.storage.requests import LoggedFeature
+from mlops_desk.kit.base.disk.files import NotPlainError, open_plain
+from mlops_desk.kit.base.document.safe_yaml import LIMIT_BYTES, read_document
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
+from mlops_desk.kit.storage.requests import LoggedFeature
 
 _KINDS = {kind: kind for kind in ("boolean", "integer", "long", "float", "double", "datetime", "binary")}
 _KINDS |= dict.fromkeys(("array", "object", "map"), "json")

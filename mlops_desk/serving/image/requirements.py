@@ -11,8 +11,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.text import plain
 from mlops_desk.serving.image.model_files import ONNX, ModelFiles
 
 _LIMIT_CHARACTERS = 65_536  # chosen: longer than the list of a full environment

@@ -8,8 +8,8 @@ from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from mlops_desk.base.errors import Hint, Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Hint, Invalid
+from mlops_desk.kit.base.text import plain
 
 _MOST = 8  # chosen: so many names fit a sentence
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.base import wire
-from mlops_desk.base.process import run_worker
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.process import run_worker
 
 IDENTITY = "identity-{}.pem"
 _WORKER = "mlops_desk.serving.network.certificate_worker"

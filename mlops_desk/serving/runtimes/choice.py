@@ -7,8 +7,8 @@ Then one that is built of the model's requirements, on the base from the setting
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.kit.base.text import plain
 
 AUTO = "auto"
 TRAINING = "training"

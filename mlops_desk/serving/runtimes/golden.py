@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.text import plain
 
 RELATIVE = 1e-3
 """Chosen: float16 has three decimal figures, and what a model answers is hardly ever read to more."""

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_desk.base.errors import DeskError, Hint, Unavailable
-from mlops_desk.base.text import plain
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.runtimes.local.ports import GpuHolder, GpuLeases
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
+from mlops_desk.jobs.runtimes.local.ports import GpuHolder, GpuLeases
+from mlops_desk.kit.base.errors import DeskError, Hint, Unavailable
+from mlops_desk.kit.base.text import plain
 from mlops_desk.serving.revision import NO_GPU, Failed, Interrupted
-from mlops_desk.serving.runtimes.gpu_fit import GpuFit
+from mlops_desk.serving.runtimes.fit import GpuFit
 
 _log = logging.getLogger(__name__)
 _FARTHEST = 6  # behind the farthest way that is known, which is 5

@@ -1,17 +1,91 @@
 """What requests make of endpoints: more replicas or fewer, sleep when nobody asks. It hears what the gateway counts."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, field, replace
 
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.base.text import duration_text
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState
-from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.gateway.gatekeeper import Stats
-from mlops_desk.serving.scaling.depth import ScaleMemory, ScaleRules, wanted_now
-from mlops_desk.serving.scaling.idleness import Idleness
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.hysteresis import Condition, Holding, step
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.base.text import duration_text
+from mlops_desk.serving.endpoint_store import EndpointBoard
+from mlops_desk.serving.gateway.process_control import Stats
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointScale, EndpointState
 from mlops_desk.serving.scaling.scaler import SERVING, Scaler
 from mlops_desk.serving.scaling.sleeper import Sleeper
+
+
+# For how long nobody has asked an endpoint anything. Pure: the clock is handed in.
+@dataclass(slots=True)
+class _Seen:
+    requests: int
+    since: float
+
+
+class Idleness:
+    """What was seen of each endpoint. An agent that has just begun counts from then on."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def seconds(self, name: str, requests: int, under_way: int, now: float) -> float:
+        """Return for how long nothing came or was under way; ``requests`` is a counter, which may begin again."""
+        seen = self._seen.get(name)
+        if seen is None or seen.requests != requests or under_way:
+            seen = self._seen[name] = _Seen(requests, now)
+        return now - seen.since
+
+    def forget(self, name: str) -> None:
+        """Begin anew with an endpoint."""
+        self._seen.pop(name, None)
+
+
+# How many replicas an endpoint wants, by how many requests are under way and wait. Pure.
+# More at once, as many as the requests call for; fewer one at a time, and only when one fewer would be half idle
+# still.
+_SPARE = 0.5
+"""With one replica fewer half of the room has to be free still, or the next few requests would bring it back."""
+_TINY = 1e-9  # exactly as many as a replica may have is not too many
+_BAR = 1.0  # what is judged is the requests for each replica, as a share of what one may have
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRules:
+    """What a replica may have of requests; after how long above that more come, and after how long fewer."""
+
+    per_replica: float
+    up_seconds: float
+    down_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleMemory:
+    """What was seen of an endpoint lately: whether it has too many requests, whether one replica too many."""
+
+    crowded: Holding = field(default_factory=Holding)
+    roomy: Holding = field(default_factory=Holding)
+
+
+def wanted_now(
+    memory: ScaleMemory, depth: int, wanted: int, scale: EndpointScale, rules: ScaleRules, now: float
+) -> tuple[ScaleMemory, int]:
+    """Return what to remember and how many replicas are wanted, with ``depth`` requests at ``now``.
+
+    That is in seconds of a clock that only grows.
+    """
+    within = min(max(wanted, scale.least), scale.most)
+    share = depth / (rules.per_replica * within)
+    crowded = step(Condition(True, _BAR, _BAR / 2, rules.up_seconds), memory.crowded, share - _TINY, now)
+    fewer = depth / (rules.per_replica * max(1, within - 1))
+    is_most_that_goes = within > scale.least
+    roomy = step(
+        Condition(False, _SPARE, _BAR, rules.down_seconds), memory.roomy, fewer if is_most_that_goes else _BAR, now
+    )
+    if crowded.on:
+        called = math.ceil(depth / rules.per_replica)
+        return ScaleMemory(), min(scale.most, max(within + 1, called))
+    if roomy.on:
+        return ScaleMemory(), within - 1
+    return ScaleMemory(crowded, roomy), within
 
 
 class Demand:

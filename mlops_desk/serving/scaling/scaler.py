@@ -7,19 +7,17 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointScale, EndpointState
-from mlops_desk.serving.board import EndpointBoard
-from mlops_desk.serving.keeping.watch import pause_seconds
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.serving.endpoint_store import EndpointBoard
 from mlops_desk.serving.launch import Trial
-from mlops_desk.serving.moving.stages import Stages
-from mlops_desk.serving.replicas.claims import EndpointClaims
-from mlops_desk.serving.replicas.counting import free_numbers, needed, of_revision
-from mlops_desk.serving.replicas.crew import Crew, Pause
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointScale, EndpointState
+from mlops_desk.serving.replicas import Crew, EndpointClaims, Pause, free_numbers, needed, of_revision
 from mlops_desk.serving.revision import Interrupted, Shelf
-from mlops_desk.serving.rollout.ladder import next_percent
+from mlops_desk.serving.rollout import next_percent
+from mlops_desk.serving.supervisor.watch import pause_seconds
+from mlops_desk.serving.traffic_shift import Stages
 
 SERVING = frozenset({EndpointState.LIVE, EndpointState.UNHEALTHY})
 _WAITS = Reason("replicas", "More replicas of it are started, for it is about to get a larger share.")

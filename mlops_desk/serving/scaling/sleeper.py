@@ -4,18 +4,17 @@ import logging
 import threading
 from pathlib import Path
 
-from mlops_desk.base.errors import DeskError, Hint, NotFound, Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, LentGpus
-from mlops_desk.serving.board import EndpointBoard
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import DeskError, Hint, NotFound, Refused
+from mlops_desk.kit.base.loop import Loop
 from mlops_desk.serving.deployment import Deployments
-from mlops_desk.serving.gateway.doorbell import DoorbellEar
-from mlops_desk.serving.keeping.watch import pause_seconds
-from mlops_desk.serving.moving.stages import Stages
-from mlops_desk.serving.replicas.claims import EndpointClaims
-from mlops_desk.serving.replicas.crew import Pause
+from mlops_desk.serving.endpoint_store import EndpointBoard
+from mlops_desk.serving.gateway.wake_signal import DoorbellEar
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, LentGpus
+from mlops_desk.serving.replicas import EndpointClaims, Pause
 from mlops_desk.serving.revision import Shelf
+from mlops_desk.serving.supervisor.watch import pause_seconds
+from mlops_desk.serving.traffic_shift import Stages
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.records.gpu import GpuState
+from mlops_desk.machine.records.gpu import GpuState
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 
 _DISK_BYTES = 16 << 20

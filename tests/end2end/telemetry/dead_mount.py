@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-from mlops_desk.telemetry.host.filesystems import Filesystems  # noqa: E402 - the repository comes first
+from mlops_desk.machine.telemetry.host.filesystems import Filesystems  # noqa: E402 - the repository comes first
 
 _DETACH = 2
 _KIND = b"fuse.sshfs"

@@ -4,18 +4,18 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from mlops_desk.records.metric import Reading
-from mlops_desk.storage.history import chunk_rollup, sealing
-from mlops_desk.telemetry.history import disk as module
-from mlops_desk.telemetry.history.disk import DiskHistory
-from mlops_desk.telemetry.history.memory import Ring
+from mlops_desk.kit.storage.history import compaction
+from mlops_desk.machine.records.metric import Reading
+from mlops_desk.machine.telemetry.history import disk as module
+from mlops_desk.machine.telemetry.history.disk import DiskHistory
+from mlops_desk.machine.telemetry.history.memory import Ring
 
 START = 1_794_999_600.0
 
 
 def main() -> None:
-    sealing.BLOCKS_A_CHUNK, sealing.BLOCKS_LEFT = 4, 1
-    chunk_rollup.CHUNKS_A_ROLL, chunk_rollup.CHUNKS_LEFT = (3, 3), (1, 0)
+    compaction.BLOCKS_A_CHUNK, compaction.BLOCKS_LEFT = 4, 1
+    compaction.CHUNKS_A_ROLL, compaction.CHUNKS_LEFT = (3, 3), (1, 0)
     module._REST_SECONDS = 0.001
     ring = Ring()
     history = DiskHistory(Path(sys.argv[1]), ring, lambda notice: sys.exit(notice.text))

@@ -4,14 +4,14 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from mlops_desk.records.history import SeriesName
-from mlops_desk.records.metric import Metric
-from mlops_desk.storage.history.points import pages
-from mlops_desk.storage.history.points import store as points
-from mlops_desk.telemetry.history import disk as module
-from mlops_desk.telemetry.history.disk import DiskHistory
-from mlops_desk.telemetry.history.memory import Ring
-from mlops_desk.telemetry.history.recorded import Recorded
+from mlops_desk.kit.storage.history.points import pages
+from mlops_desk.kit.storage.history.points import store as points
+from mlops_desk.machine.records.history import SeriesName
+from mlops_desk.machine.records.metric import Metric
+from mlops_desk.machine.telemetry.history import disk as module
+from mlops_desk.machine.telemetry.history.disk import DiskHistory
+from mlops_desk.machine.telemetry.history.feature_series import Recorded
+from mlops_desk.machine.telemetry.history.memory import Ring
 
 START = 1_764_000_000.0
 METRIC = Metric("endpoint.requests", "endpoint", "1/s", "gauge", 1.0, 0.0, 1e9, "Requests a second.")

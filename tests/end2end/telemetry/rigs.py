@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.records.agent import AgentCost, AgentInfo
-from mlops_desk.records.event import Notice, Sampled
-from mlops_desk.records.gpu import Gpu
-from mlops_desk.telemetry.service import TelemetryService
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo
+from mlops_desk.machine.records.event import Notice, Sampled
+from mlops_desk.machine.records.gpu import Gpu
+from mlops_desk.machine.telemetry.service import TelemetryService
 from tests import nvml_sim
 
 if TYPE_CHECKING:
-    from mlops_desk.records.status import Status
+    from mlops_desk.machine.records.status import Status
 
 GIB = 1 << 30
 

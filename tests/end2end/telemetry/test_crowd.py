@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlops_desk.events.drafts import of_event
-from mlops_desk.events.folding import Folding
-from mlops_desk.records.gpu import GpuState
-from mlops_desk.telemetry.pipe.frames import LIMIT_BYTES
+from mlops_desk.machine.events.deduplication import Folding
+from mlops_desk.machine.events.drafts import of_event
+from mlops_desk.machine.records.gpu import GpuState
+from mlops_desk.machine.telemetry.pipe.frames import LIMIT_BYTES
 from tests.end2end.desk import Desk as CommandLine
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 from tests.end2end.window_screen import window

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.metric import MetricState
-from mlops_desk.records.status import Status
-from mlops_desk.telemetry.metrics.table import GPU, TABLE
-from mlops_desk.telemetry.pipe import supervision
+from mlops_desk.machine.records.gpu import Gpu, GpuState
+from mlops_desk.machine.records.metric import MetricState
+from mlops_desk.machine.records.status import Status
+from mlops_desk.machine.telemetry.metrics.gpu import GPU
+from mlops_desk.machine.telemetry.metrics.table import TABLE
+from mlops_desk.machine.telemetry.pipe import supervision
 from tests.end2end.telemetry.rigs import Desk, Rig
 
 pytestmark = [pytest.mark.end2end]

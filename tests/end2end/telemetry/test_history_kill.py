@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_desk.storage.history import sealing
-from mlops_desk.storage.history.reading import CurvesRequest, find_series, read
-from mlops_desk.storage.history.rollup import Rolled, join
-from mlops_desk.telemetry.history.disk import open_store
+from mlops_desk.kit.storage.history import compaction
+from mlops_desk.kit.storage.history.curve_reader import CurvesRequest, find_series, read
+from mlops_desk.kit.storage.history.rollup import Rolled, join
+from mlops_desk.machine.telemetry.history.disk import open_store
 from tests.end2end.telemetry.history_writer import START
 
 pytestmark = pytest.mark.end2end
@@ -55,7 +55,7 @@ def test_kill_9_loses_nothing_that_was_flushed_and_doubles_nothing(tmp_path: Pat
         assert not said or len(numbers) > int(said[-1])
         following = len(numbers)
     store = open_store(path)
-    for _ in sealing.work(store):
+    for _ in compaction.work(store):
         pass
     store.close()
     assert following > 1000

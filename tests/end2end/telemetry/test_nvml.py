@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.gpu import GpuState
-from mlops_desk.records.metric import MetricState
+from mlops_desk.machine.records.gpu import GpuState
+from mlops_desk.machine.records.metric import MetricState
 from tests.end2end.telemetry.rigs import SCENARIO_SAYS, NvmlRig
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml]
@@ -189,7 +189,7 @@ def test_a_sleeping_gpu_is_not_woken(start, tmp_path: Path) -> None:
 
 def test_the_collector_loads_nothing_heavy(root: Path) -> None:
     code = (
-        "import sys, mlops_desk.telemetry.collector, mlops_desk.telemetry.nvml.gpus, mlops_desk.telemetry.host.machine;"
+        "import sys, mlops_desk.machine.telemetry.collector, mlops_desk.machine.telemetry.nvml.gpus, mlops_desk.machine.telemetry.host.machine;"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.events.service import EventParts, EventsService
-from mlops_desk.records.gpu import GpuState
-from mlops_desk.records.history import Curves
-from mlops_desk.storage.state import State
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.events.service import EventParts, EventsService
+from mlops_desk.machine.records.gpu import GpuState
+from mlops_desk.machine.records.history import Curves
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.gpu import Gpu, GpuState, MigInstance
-from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.metric import MetricState
+from mlops_desk.machine.records.gpu import Gpu, GpuState, MigInstance
+from mlops_desk.machine.records.incident import DeviceEvent
+from mlops_desk.machine.records.metric import MetricState
 from tests.end2end.telemetry.rigs import Desk, NvmlRig
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.gpu import GpuState
+from mlops_desk.machine.records.gpu import GpuState
 from tests.end2end.telemetry.rigs import GIB, NvmlRig
 
 pytestmark = [pytest.mark.end2end, pytest.mark.nvml]

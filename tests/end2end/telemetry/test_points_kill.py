@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_desk.storage.history.points import reading
-from mlops_desk.storage.history.points.store import PointStore
-from mlops_desk.storage.history.reading import CurvesRequest
-from mlops_desk.storage.history.rollup import Rolled
-from mlops_desk.telemetry.history.disk import open_store
+from mlops_desk.kit.storage.history.curve_reader import CurvesRequest
+from mlops_desk.kit.storage.history.points import store as reader
+from mlops_desk.kit.storage.history.points.store import PointStore
+from mlops_desk.kit.storage.history.rollup import Rolled
+from mlops_desk.machine.telemetry.history.disk import open_store
 from tests.end2end.telemetry.point_writer import NAMES, START, place_of
 
 pytestmark = pytest.mark.end2end
@@ -30,7 +30,7 @@ def rows_of(path: Path, number: int, tier: int) -> Rolled:
         if known is None:
             return Rolled(*[np.empty(0)] * 5)
         request = CurvesRequest((), 0.0, 1e11, tier, 0, time.monotonic() + 240)
-        return reading.read(points, {NAMES[number]: known}, [], request)[0][NAMES[number]]
+        return reader.read(points, {NAMES[number]: known}, [], request)[0][NAMES[number]]
     finally:
         store.close()
 

@@ -7,18 +7,18 @@ import pytest
 from automation_doubles import NOW, comparison
 from PySide6.QtCore import QPoint, QRect, Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.pipelines.comparison import GroupScore, ModelEvaluation, PairedScore, Scored
-from mlops_desk.records.rules.approval import Approval, ApprovalKind
-from mlops_desk.ui.automations import words
-from mlops_desk.ui.automations.approvals.chart import ComparisonChart, told
-from mlops_desk.ui.automations.approvals.scores import difference_cell, evaluated_lines, signed
-from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.parts.word import WordDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.automation.records.approval import Approval, ApprovalKind
+from mlops_desk.automation.records.pipelines.comparison import GroupScore, ModelEvaluation, PairedScore, Scored
+from mlops_desk.automation.window import words
+from mlops_desk.automation.window.approvals.panel import ComparisonChart, told
+from mlops_desk.automation.window.approvals.scores import difference_cell, evaluated_lines, signed
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.parts.approval_form import WordDialog
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.machine.records import event as events
 
 
 def opened(page, kind):

@@ -6,11 +6,11 @@ import pytest
 from automation_doubles import ci_stage
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.ci.run import CiStageState, CiState
-from mlops_desk.ui.automations.ci import words
-from mlops_desk.ui.automations.rules.dialog import AutomationDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.automation.records.ci.run import CiStageState, CiState
+from mlops_desk.automation.window.ci import words
+from mlops_desk.automation.window.rules.acts import AutomationDialog
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 
 def opened(page, kind):
@@ -42,7 +42,7 @@ def test_the_stage_that_stopped_a_run_is_chosen_with_why_and_its_limits(page, qt
     choose(page, qtbot, "c2")
     runs = page.ci.runs
     assert runs.graph.stage().name == "gate"
-    assert runs.says.whole == "■ failed. gate: latency is not told."
+    assert runs.says.whole == "■ Failed. Stage gate: latency is not told."
     told = facts(page)
     assert told["accuracy"] == "● 0.91 (wanted: at least 0.9)"
     assert told["latency"] == "? not told (wanted: at most 0.2)"

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.ui.automations.graph.places import places
+from mlops_desk.automation.window.graph import places
 
 
 @st.composite

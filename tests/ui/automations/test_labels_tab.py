@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.serving.label import LabelTask
-from mlops_desk.ui.automations.labels.choices import answers, column_of, said, shown
-from mlops_desk.ui.automations.labels.queue import LabelTray, row_of
-from mlops_desk.ui.live.topic import Topic
+from mlops_desk.automation.window.labels import LabelTray, answers, column_of, row_of, said, shown
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.serving.records.label import LabelTask
 
 
 @pytest.fixture

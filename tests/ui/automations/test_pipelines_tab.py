@@ -6,15 +6,14 @@ import pytest
 from automation_doubles import pipeline_record
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.pipelines.evidence import DataManifest
-from mlops_desk.records.pipelines.run import PipelineState, PipelineStep, StepName, StepState
-from mlops_desk.ui.automations import words
-from mlops_desk.ui.automations.loads import PIPELINES
-from mlops_desk.ui.automations.pipelines.evidence import data_told, step_facts
-from mlops_desk.ui.automations.pipelines.graph import where
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.automation.records.pipelines.evidence import DataManifest
+from mlops_desk.automation.records.pipelines.run import PipelineState, PipelineStep, StepName, StepState
+from mlops_desk.automation.window import words
+from mlops_desk.automation.window.loads import PIPELINES
+from mlops_desk.automation.window.pipelines import data_told, step_facts, where
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 
 def opened(page, kind):
@@ -46,6 +45,7 @@ def test_the_step_that_went_wrong_is_chosen_and_says_what_it_found(page, qtbot):
     choose(page, qtbot, "p2")
     assert page.pipelines.graph.step().name is StepName.VALIDATE
     assert "12 % of age are missing" in page.pipelines.says.whole
+    assert page.pipelines.says.whole.startswith("■ Failed. ")
     assert "failed" in facts(page)["State"]
     assert page.pipelines.retry.isVisible()
     assert not page.pipelines.cancel.isVisible()
@@ -161,7 +161,7 @@ def test_a_step_that_was_left_out_took_no_time():
 def test_in_the_smallest_window_what_a_step_found_lies_below_the_steps(page, qtbot):
     page.window().resize(*theme.WINDOW_MINIMUM)
     shown = page.pipelines
-    shown.list.select("p4")
+    choose(page, qtbot, "p4")
     qtbot.waitUntil(lambda: shown.graph.box(10).bottom() > 2 * shown.graph.box(0).height())
     assert shown.graph.height() >= shown.graph.box(10).bottom()
     assert shown.facts.geometry().top() > shown.graph.geometry().bottom()

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.document.kinds import write_document
-from mlops_desk.base.document.nodes import read_document, values_of
-from mlops_desk.rules.document.document import parse_rule
-from mlops_desk.ui.automations.rules.usual import FIELDS, THEN, WHEN, UsualRule, asked, document_of, rule_of, written
+from mlops_desk.automation.rules.document.document import parse_rule
+from mlops_desk.automation.window.rules.usual import FIELDS, THEN, WHEN, UsualRule, asked, document_of, rule_of, written
+from mlops_desk.kit.base.document.field_declarations import write_document
+from mlops_desk.kit.base.document.nodes import read_document, values_of
 from tests.rule_specs import METRICS
 
 HOT = {

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.records.registry.curve import RunCurve
-from mlops_desk.ui.charts.overlay import bands, ticks
-from mlops_desk.ui.charts.overlay.canvas import CurveCanvas
-from mlops_desk.ui.charts.overlay.grid import Axes
-from mlops_desk.ui.charts.overlay.levels import Levels
-from mlops_desk.ui.charts.overlay.lines import METRIC, RELATIVE, Subject, Way, drawn, extent
-from mlops_desk.ui.charts.overlay.smoothing import smoothed
-from mlops_desk.ui.charts.space import axis as axes
-from mlops_desk.ui.charts.space.chart import SpaceRun
-from mlops_desk.ui.charts.space.parallel import ParallelChart
-from mlops_desk.ui.charts.space.pareto import front
+from mlops_desk.kit.window.charts.overlay import grid
+from mlops_desk.kit.window.charts.overlay import lines as bands
+from mlops_desk.kit.window.charts.overlay.canvas import CurveCanvas
+from mlops_desk.kit.window.charts.overlay.grid import Axes
+from mlops_desk.kit.window.charts.overlay.lines import METRIC, RELATIVE, Subject, Way, drawn, extent, smoothed
+from mlops_desk.kit.window.charts.overlay.picture import Levels
+from mlops_desk.kit.window.charts.space import axis as axes
+from mlops_desk.kit.window.charts.space.chart import SpaceRun
+from mlops_desk.kit.window.charts.space.parallel import ParallelChart
+from mlops_desk.kit.window.charts.space.scatter import front
+from mlops_desk.registry.records.curve import RunCurve
 
 
 def curve(values, run="r1", steps=None, times=None):
@@ -97,18 +97,18 @@ def test_a_group_is_read_only_where_a_run_has_values():
 
 
 def test_marks_are_round_and_told_apart():
-    assert [mark.text for mark in ticks.linear(0.0, 1.0, 4)] == ["0", "0.25", "0.50", "0.75", "1.00"]
-    assert [mark.text for mark in ticks.decades(-3.0, 1.0, 5)] == ["0.001", "0.01", "0.1", "1", "10"]
-    assert ticks.linear(0.0, math.inf, 4) == []
-    assert len(ticks.clock(-1e18, 1e18, 4)) > 0, "a time that no clock tells is still a number"
+    assert [mark.text for mark in grid.linear(0.0, 1.0, 4)] == ["0", "0.25", "0.50", "0.75", "1.00"]
+    assert [mark.text for mark in grid.decades(-3.0, 1.0, 5)] == ["0.001", "0.01", "0.1", "1", "10"]
+    assert grid.linear(0.0, math.inf, 4) == []
+    assert len(grid.clock(-1e18, 1e18, 4)) > 0, "a time that no clock tells is still a number"
 
 
 @given(st.floats(-1e300, 1e300), st.floats(1e-6, 1e300))
 def test_any_range_has_few_marks_inside(low, length):
     high = low + length
-    for mark in ticks.linear(low, high, 6):
+    for mark in grid.linear(low, high, 6):
         assert low - length * 1e-6 <= mark.at <= high + length * 1e-6
-    assert len(ticks.linear(low, high, 6)) <= 40
+    assert len(grid.linear(low, high, 6)) <= 40
 
 
 @pytest.fixture

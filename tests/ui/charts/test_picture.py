@@ -5,7 +5,7 @@ import time
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.ui.charts import export
+from mlops_desk.kit.window.charts import export
 
 
 @pytest.fixture
@@ -18,13 +18,12 @@ def page(start, double, qtbot):
 
 def settled(page, stack, qtbot):
     """Return the picture once everything that was asked for has come: paused, it stands then."""
-    pictures = [export.picture(page.context, stack).toImage()]
+    pictures = []
 
     def stands():
         pictures.append(export.picture(page.context, stack).toImage())
-        return pictures[-1] == pictures[-2]
+        return not stack.feed.waiting and pictures.count(pictures[-1]) > 15
 
-    qtbot.wait(300)
     qtbot.waitUntil(stands)
     return pictures[-1]
 

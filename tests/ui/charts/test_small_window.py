@@ -36,6 +36,20 @@ def test_in_a_small_window_charts_scroll_and_the_axis_stays_in_sight(start, doub
     assert len({left_and_right(page, chart) for chart in stack.charts}) == 1
 
 
+def test_charts_that_scroll_end_with_a_whole_one(start, double, qtbot):
+    window = start(double, "gpus").window
+    page = window.page()
+    qtbot.waitUntil(lambda: page.gpu() is not None)
+    for height in (520, 560, 600, 640, 680):
+        window.resize(1280, height)
+        qtbot.wait(50)
+        stack = page.curves.stack
+        assert stack._area.verticalScrollBar().maximum() > 0
+        for chart in stack.charts:
+            seen = chart.visibleRegion().boundingRect().height()
+            assert seen in {0, chart.height()}, (height, chart.title)
+
+
 def test_in_a_large_window_nothing_scrolls_and_all_charts_end_together(start, double, qtbot):
     window = start(double, "gpus").window
     page = window.page()

@@ -9,14 +9,14 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.history import ProcessMemory
-from mlops_desk.records.incident import Incident
-from mlops_desk.records.jobs.brief import JobRun
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.ui.charts.head import HEAD_HEIGHT
-from mlops_desk.ui.curves.happenings import Flag, Occupant
+from mlops_desk.jobs.records.brief import JobRun
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.window.charts.chart_header import HEAD_HEIGHT
+from mlops_desk.kit.window.curves.event_marks import Flag, Occupant
+from mlops_desk.machine.records.history import ProcessMemory
+from mlops_desk.machine.records.incident import Incident
 
 
 @pytest.fixture
@@ -178,12 +178,12 @@ def test_deployments_are_flags_of_every_stack(page, double, qtbot):
 
 @pytest.mark.slow
 def test_a_stack_that_nobody_sees_asks_nothing_and_a_live_one_seldom(page, double, qtbot):
-    qtbot.wait(1500)
+    qtbot.wait(50)
     asked = len(double.asked_spans)
     assert asked <= 2, "samples ask nothing"
     page.window().show_page("jobs")
     page.context.axis.move(-3600)
-    qtbot.wait(500)
+    qtbot.wait(50)
     assert len(double.asked_spans) == asked
     page.window().show_page("gpus")
     qtbot.waitUntil(lambda: len(double.asked_spans) == asked + 1)
@@ -194,7 +194,7 @@ def test_a_stack_that_nobody_sees_asks_nothing_and_a_live_one_seldom(page, doubl
     happened = page.curves.stack.happened
     qtbot.waitUntil(lambda: happened._covers(span))
     page.context.axis.move(-60)
-    qtbot.wait(400)
+    qtbot.wait(50)
     assert len(double.asked_spans) == asked + 1, "some beyond the span was asked for"
 
 
@@ -207,7 +207,7 @@ def test_a_holder_that_fills_the_span_is_not_painted_at_each_tick(page, double, 
     stack = page.curves.stack
     stack.happened._ask()
     qtbot.waitUntil(lambda: [one.name for one in stack.happened.occupants] == ["python"])
-    qtbot.wait(300)
+    qtbot.wait(50)
     strip, chart = stack.strip.painted, stack.charts[0].painted
     qtbot.waitUntil(lambda: stack.charts[0].painted >= chart + 3, timeout=10_000)
     assert stack.strip.painted <= strip + 1

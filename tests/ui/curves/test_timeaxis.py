@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.ui.curves import spans
-from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.curves.timeaxis import TimeAxis
+from mlops_desk.kit.window.curves import spans
+from mlops_desk.kit.window.curves.spans import Span
+from mlops_desk.kit.window.curves.timeaxis import TimeAxis
 
 NOW = 1_790_000_000.0
 lengths = st.floats(spans.SHORTEST, spans.LONGEST)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.records.history import Curve, Curves
-from mlops_desk.ui.charts import recorded, scale
-from mlops_desk.ui.charts.outline import Outline
-from mlops_desk.ui.curves.track import Track, of_curve, of_points
+from mlops_desk.kit.window.charts import feature_curves, scale
+from mlops_desk.kit.window.charts.chart_painter import Outline
+from mlops_desk.kit.window.curves.track import Track, of_curve, of_points
+from mlops_desk.machine.records.history import Curve, Curves
 
 NAN = math.nan
 
@@ -156,17 +156,17 @@ def answered(step: float, times: list[float]) -> Track:
 
 
 def test_points_of_a_day_of_an_endpoint_stay_one_line_while_newer_ones_come_closer():
-    day = recorded.sparse(answered(144.0, [144.0 * number for number in range(600)]), "endpoint:churn")
+    day = feature_curves.sparse(answered(144.0, [144.0 * number for number in range(600)]), "endpoint:churn")
     for number in range(1, 2000):
         day.push(144.0 * 599 + 10.0 * number, 1.0)
     assert day.gap_seconds() > 144.0
 
 
 def test_a_few_minutes_of_yesterday_are_a_line():
-    minutes = recorded.sparse(answered(0.5, [0.0, 60.0, 120.0, 180.0]), "endpoint:churn")
+    minutes = feature_curves.sparse(answered(0.5, [0.0, 60.0, 120.0, 180.0]), "endpoint:churn")
     assert minutes.gap_seconds() > 60.0
 
 
 def test_a_minute_without_an_endpoint_stays_a_gap_where_points_come_every_ten_seconds():
-    live = recorded.sparse(answered(0.5, [10.0 * number for number in range(30)]), "endpoint:churn")
+    live = feature_curves.sparse(answered(0.5, [10.0 * number for number in range(30)]), "endpoint:churn")
     assert live.gap_seconds() < 60.0

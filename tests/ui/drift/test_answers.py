@@ -9,13 +9,13 @@ from drift_doubles import put_standing
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Hint, Unavailable
-from mlops_desk.records.drift.answers import AnswersStanding, AnswersState, MonitorPerformance, ScoredWindow
-from mlops_desk.records.drift.performance import Direction, ExpectedFigure, Figure, PredictionKind, RowCounts
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.ui.drift.answers import points, told
-from mlops_desk.ui.drift.monitors import standing as words
-from mlops_desk.ui.drift.monitors.form import MonitorDialog
+from mlops_desk.drift.records.answers import AnswersStanding, AnswersState, MonitorPerformance, ScoredWindow
+from mlops_desk.drift.records.performance import Direction, ExpectedFigure, Figure, PredictionKind, RowCounts
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.window.answers import points, view
+from mlops_desk.drift.window.monitors import status_text as words
+from mlops_desk.drift.window.monitors.form import MonitorDialog
+from mlops_desk.kit.base.errors import Hint, Unavailable
 
 
 @pytest.fixture
@@ -79,11 +79,11 @@ def test_a_window_without_any_label_waits_for_all_of_them():
 def test_an_alarm_that_late_labels_have_moved_is_told():
     calm = scored(alarm=False, alarm_said=True)
     assert points.points_of([calm], "mae")[0].is_moved
-    assert told._state(calm).text == "● fine, first said to alarm"
+    assert view._state(calm).text == "● fine, first said to alarm"
     alarms = scored(alarm=True, alarm_said=False, state=AnswersState.OUTSIDE)
-    assert told._state(alarms).text == "■ alarms, first said to be calm"
-    assert told._state(replace(alarms, alarm_said=True)).text == "■ alarms"
-    assert told._state(replace(alarms, alarm_said=None)).text == "■ alarms"
+    assert view._state(alarms).text == "■ alarms, first said to be calm"
+    assert view._state(replace(alarms, alarm_said=True)).text == "■ alarms"
+    assert view._state(replace(alarms, alarm_said=None)).text == "■ alarms"
 
 
 def test_what_is_outside_now_is_shown_first_then_what_one_looks_at_first():
@@ -103,8 +103,8 @@ def test_what_is_outside_now_is_shown_first_then_what_one_looks_at_first():
 
 def test_how_far_an_expectation_was_off_is_known_once_labels_are_there():
     known = scored(expected={"accuracy": ExpectedFigure(0.93, realised=0.9, error=0.03)})
-    assert told._off(known, "accuracy").text == "+3.0\u202f%"
-    assert told._off(scored(expected={"accuracy": ExpectedFigure(0.93)}), "accuracy").text == "–"
+    assert view._off(known, "accuracy").text == "+3.0\u202f%"
+    assert view._off(scored(expected={"accuracy": ExpectedFigure(0.93)}), "accuracy").text == "–"
 
 
 # The view.

@@ -7,11 +7,10 @@ from drift_doubles import HOUR, some_windows
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow
-from mlops_desk.ui.drift.heat.map import HeatMap
-from mlops_desk.ui.drift.heat.painting import HEAD, ROW
-from mlops_desk.ui.drift.heat.sheet import HeatSheet, sheet_of
+from mlops_desk.drift.records.monitors import ColumnScore, JudgedWindow
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.drift.window.heatmap.heatmap_data import HeatSheet, sheet_of
+from mlops_desk.drift.window.heatmap.map import HEAD, ROW, HeatMap
 
 
 @pytest.fixture

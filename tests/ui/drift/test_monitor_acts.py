@@ -8,19 +8,18 @@ from drift_doubles import put_standing
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Refused
-from mlops_desk.drift.monitors.drafting import check_name
-from mlops_desk.drift.monitors.drafting import names as drafting_names
-from mlops_desk.records import event as events
-from mlops_desk.records.drift.answers import AnswerColumns
-from mlops_desk.records.drift.monitors import MonitorState, WindowRule
-from mlops_desk.records.drift.sources import Reference, ReferenceKind, SourceKind
-from mlops_desk.ui.drift import asking
-from mlops_desk.ui.drift.monitors.form import MonitorDialog
-from mlops_desk.ui.drift.monitors.window_field import WindowField
-from mlops_desk.ui.endpoints.columns import COLUMNS
-from mlops_desk.ui.overview import attention
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.overview import page
+from mlops_desk.drift.monitors.definition import check_name
+from mlops_desk.drift.monitors.definition import names as drafting_names
+from mlops_desk.drift.records.answers import AnswerColumns
+from mlops_desk.drift.records.monitors import MonitorState, WindowRule
+from mlops_desk.drift.records.sources import Reference, ReferenceKind, SourceKind
+from mlops_desk.drift.window import queries
+from mlops_desk.drift.window.monitors.form import MonitorDialog, WindowField
+from mlops_desk.kit.base.errors import Hint, Refused
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.machine.records import event as events
+from mlops_desk.serving.window.page import COLUMNS
 
 
 @pytest.fixture
@@ -64,6 +63,22 @@ def test_a_check_that_is_refused_is_told_and_can_be_tried_again(page, acts, doub
     assert acts.check.isEnabled()
 
 
+def test_a_monitor_that_asks_for_it_is_held_against_live_rows_by_one_click(page, acts, double, qtbot):
+    """It is offered where nobody knows what the model has learned from, and is gone once it is answered."""
+    standing = page.monitors.chosen()
+    assert acts.live.isHidden()
+    command = Hint(f"mlops-desk drift monitors configure {standing.monitor.name} --reference live", before="Hold it: ")
+    asks = put_standing(double, standing, state=MonitorState.UNKNOWN, trouble="Nobody knows.", hint=command)
+    double.announce(events.MonitorChanged(asks))
+    qtbot.waitUntil(acts.live.isVisible)
+    click(acts.live)
+    qtbot.waitUntil(lambda: bool(double.configured))
+    assert double.configured == [(standing.monitor.id, {"reference": "live"})]
+    file = Hint("mlops-desk drift monitors configure m1 --reference-file FILE", before="Name a file: ")
+    double.announce(events.MonitorChanged(put_standing(double, asks, hint=file, command=None)))
+    qtbot.waitUntil(acts.live.isHidden)
+
+
 def test_removing_asks_first_and_says_what_is_lost(page, acts, double, qtbot):
     click(acts.remove)
     question = opened(page, Confirm)
@@ -97,6 +112,7 @@ def test_a_monitor_of_an_endpoint_is_chosen_and_not_typed(page, acts, double, qt
     assert more["reference"] == "training"
     assert more["files"] is more["database"] is more["run"] is None
     qtbot.waitUntil(lambda: page.monitors.table.shown_rows() == 6)
+    qtbot.waitUntil(lambda: page.monitors.chosen().monitor.name == "fraud by hand")
 
 
 def test_files_are_watched_with_the_version_that_they_are_about(page, acts, double, qtbot):
@@ -159,7 +175,7 @@ def test_a_column_that_was_left_out_comes_back(page, acts, double, qtbot):
     dialog.level.setCurrentIndex(dialog.level.findData("alert"))
     click(dialog.act)
     qtbot.waitUntil(lambda: bool(double.configured))
-    assert double.configured[0][1]["suppressed"] == {"country": asking.WATCHED_AGAIN}
+    assert double.configured[0][1]["suppressed"] == {"country": queries.WATCHED_AGAIN}
     assert double.configured[0][1]["level"] == "alert"
 
 
@@ -367,7 +383,7 @@ def test_a_monitor_that_is_being_set_up_is_not_lost_by_escape(page, acts, qtbot)
 def test_what_has_drifted_or_is_not_known_stands_in_the_overview(start, double, qtbot):
     program = start(double)
     qtbot.waitUntil(lambda: bool(program.store.monitors.value))
-    lines = {line.key: line for line in attention.wrong_now(program.store)}
+    lines = {line.key: line for line in page.wrong_now(program.store)}
     assert lines["drift/m1"].mark.shape == "■"
     assert "pixel_0_0 and pixel_0_1 have drifted" in lines["drift/m1"].text
     assert lines["drift/m4"].mark.shape == "?"
@@ -377,17 +393,17 @@ def test_what_has_drifted_or_is_not_known_stands_in_the_overview(start, double, 
 
 def test_a_monitor_whose_alert_fires_is_told_of_once(start, double, qtbot):
     program = start(double)
-    qtbot.waitUntil(lambda: "drift/m1" in {line.key for line in attention.wrong_now(program.store)})
+    qtbot.waitUntil(lambda: "drift/m1" in {line.key for line in page.wrong_now(program.store)})
     double.put_alert(
         alert_record("a1", "alert", "monitor:digits inputs", "Data have drifted", "Two columns have drifted.")
     )
     qtbot.waitUntil(lambda: "a1" in (program.store.alerts.value or {}))
-    keys = {line.key for line in attention.wrong_now(program.store)}
+    keys = {line.key for line in page.wrong_now(program.store)}
     assert "events/alert:a1" in keys
     assert "drift/m1" not in keys
     assert "drift/m4" in keys  # nobody knows how it stands, and no alert says so
     double.put_alert(replace(double.alerts_by_id["a1"], ended_at=double.alerts_by_id["a1"].since + 1))
-    qtbot.waitUntil(lambda: "drift/m1" in {line.key for line in attention.wrong_now(program.store)})
+    qtbot.waitUntil(lambda: "drift/m1" in {line.key for line in page.wrong_now(program.store)})
 
 
 def test_an_endpoint_that_nobody_watches_is_told_of_by_its_reports(start, qtbot):
@@ -395,7 +411,7 @@ def test_an_endpoint_that_nobody_watches_is_told_of_by_its_reports(start, qtbot)
     double.monitors_by_id.clear()
     program = start(double)
     qtbot.waitUntil(lambda: program.store.monitors.value is not None and bool(program.store.reports.value))
-    assert "drift/reports:digits" in {line.key for line in attention.wrong_now(program.store)}
+    assert "drift/reports:digits" in {line.key for line in page.wrong_now(program.store)}
 
 
 def test_the_table_of_endpoints_tells_how_the_gravest_monitor_stands(start, double, qtbot):

@@ -9,11 +9,11 @@ from drift_doubles import put_standing
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Hint, Unavailable
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import ColumnScore, MonitorState
-from mlops_desk.ui.drift.column.distribution import SpreadMode
-from mlops_desk.ui.live.topic import Topic
+from mlops_desk.drift.records.monitors import ColumnScore, MonitorState
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.drift.window.column.distribution import SpreadMode
+from mlops_desk.kit.base.errors import Hint, Unavailable
+from mlops_desk.kit.window.live.store import Topic
 
 
 @pytest.fixture

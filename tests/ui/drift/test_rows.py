@@ -7,9 +7,9 @@ from drift_doubles import put_standing
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.ui.drift.column.rows import _order
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.window.column.column_loader import _order
+from mlops_desk.kit.base.errors import Invalid
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import ColumnScore
-from mlops_desk.ui.drift.over_time.score import WindowValue, values_of
+from mlops_desk.drift.records.monitors import ColumnScore
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.drift.window.over_time import WindowValue, values_of
 
 
 def moved(value, *, verdict=Verdict.OK, missing=None):

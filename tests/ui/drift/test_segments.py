@@ -6,12 +6,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import JudgedWindow
-from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
-from mlops_desk.ui.drift.column.by_segment import rows_of
-from mlops_desk.ui.drift.segments import sheets
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.drift.records.monitors import JudgedWindow
+from mlops_desk.drift.records.segments import Segment, SegmentColumn, SegmentDrift
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.drift.window import segments as segment_rows
+from mlops_desk.drift.window.column.pane import rows_of
+from mlops_desk.kit.window.widgets.button import Button
 
 
 def window(place, *segments):
@@ -31,7 +31,7 @@ def moved(name="age"):
 
 
 def test_a_value_is_told_from_what_stands_for_none_and_for_others():
-    names = [sheets.name_of(one) for one in (
+    names = [segment_rows.name_of(one) for one in (
         segment("DE"), segment(None), segment(None, is_rest=True, n_values=7), segment("(other values)"), segment(""),
     )]  # fmt: skip
     assert names == ["DE", "(without a value)", "(other values)", "«(other values)»", "«»"]
@@ -45,7 +45,7 @@ def test_segments_stand_worst_first_with_since_when():
         window(4, segment("FR", Verdict.DRIFT), segment("DE")),
         window(3, segment("FR", Verdict.DRIFT), segment("IT", Verdict.INSUFFICIENT_DATA)),
     ]
-    sheet = sheets.sheet_of_segments(windows)
+    sheet = segment_rows.sheet_of_segments(windows)
     assert [row.name for row in sheet.rows] == ["FR", "IT", "DE"]
     assert [one.window_start for one in sheet.windows] == [100.0, 200.0, 300.0, 400.0]
     assert sheet.rows[0].since == 300.0
@@ -55,7 +55,7 @@ def test_segments_stand_worst_first_with_since_when():
 
 def test_within_a_segment_its_columns_stand_with_size_and_p():
     one = segment("DE", Verdict.DRIFT, columns=(moved(), SegmentColumn("plan", "categorical", Verdict.OK, 0.01, 0.8)))
-    sheet = sheets.sheet_within([window(1), window(2, one), window(3, segment("FR"))], "DE")
+    sheet = segment_rows.sheet_within([window(1), window(2, one), window(3, segment("FR"))], "DE")
     assert [row.name for row in sheet.rows] == ["age", "plan"]
     first = sheet.rows[0].scores
     assert first[0] is first[2] is None
@@ -64,14 +64,14 @@ def test_within_a_segment_its_columns_stand_with_size_and_p():
 
 def test_what_a_window_says_of_a_segment():
     drifted = segment("DE", Verdict.DRIFT, columns=(moved(), replace(moved("plan"), verdict=Verdict.OK)))
-    assert sheets.told_of(drifted) == "200 rows against 300, 1 of 2 columns drifted: age"
-    assert sheets.told_of(segment("DE", Verdict.INSUFFICIENT_DATA)) == "200 rows against 300: too few to judge"
-    assert "7 values together" in sheets.told_of(segment(None, is_rest=True, n_values=7))
+    assert segment_rows.told_of(drifted) == "200 rows against 300, 1 of 2 columns drifted: age"
+    assert segment_rows.told_of(segment("DE", Verdict.INSUFFICIENT_DATA)) == "200 rows against 300: too few to judge"
+    assert "7 values together" in segment_rows.told_of(segment(None, is_rest=True, n_values=7))
     new = segment(None, Verdict.NOT_COMPARED, is_unknown=True, n_values=3, names=("gold", "silver"))
-    assert sheets.name_of(new) == "(values new to the reference)"
-    assert sheets.told_of(new) == "200 rows, nothing to hold them against: gold, silver and 1 more"
+    assert segment_rows.name_of(new) == "(values new to the reference)"
+    assert segment_rows.told_of(new) == "200 rows, nothing to hold them against: gold, silver and 1 more"
     turned = segment("DE", Verdict.DRIFT, columns=(moved(),), alarm=True, turned_at=1000.0)
-    assert "turned since" in sheets.told_of(turned)
+    assert "turned since" in segment_rows.told_of(turned)
 
 
 def test_a_column_in_each_segment_says_where_it_could_not_be_judged():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow
-from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.drift import telling
-from mlops_desk.ui.drift.heat.sheet import heat_of, sheet_of
-from mlops_desk.ui.drift.over_time.places import WindowPlaces, fitted
+from mlops_desk.drift.records.monitors import ColumnScore, JudgedWindow
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.drift.window import cell_text
+from mlops_desk.drift.window.heatmap.heatmap_data import heat_of, sheet_of
+from mlops_desk.drift.window.over_time import WindowPlaces, fitted
+from mlops_desk.kit.window.curves.spans import Span
 
 HOUR = 3600.0
 ANY_NUMBER = st.none() | st.floats()
@@ -85,7 +85,7 @@ def test_heat_is_on_the_scale_whatever_a_score_holds(value, limit, verdict):
 
 def test_a_cell_tells_all_that_it_holds():
     held = score(0.42, verdict=Verdict.DRIFT, p_adjusted=3e-7, missing_ratio=0.021)
-    told = telling.of_cell("age", held, window(1, {}))
+    told = cell_text.of_cell("age", held, window(1, {}))
     assert told.startswith("age, ")
     assert told.endswith("1,000 rows: drift, KS 0.42 (limit 0.1), p 3e-07, 2.1\u202f% missing")
 
@@ -95,14 +95,14 @@ def test_a_cell_tells_all_that_it_holds():
 @example(value=0.2, limit=math.inf, p=math.nan, missing=math.inf)
 @example(value=None, limit=None, p=None, missing=-1.797693134862316e306)
 def test_a_number_that_is_none_is_told_nowhere(value, limit, p, missing):
-    told = telling.of_cell("a", score(value, limit, p_adjusted=p, missing_ratio=missing), window(1, {}))
+    told = cell_text.of_cell("a", score(value, limit, p_adjusted=p, missing_ratio=missing), window(1, {}))
     assert "nan" not in told
     assert "inf" not in told
     assert "None" not in told
 
 
 def test_a_hostile_name_is_told_as_it_is_and_cut():
-    told = telling.of_cell("a\n\u202eb" + "x" * 5000, None, window(1, {}))
+    told = cell_text.of_cell("a\n\u202eb" + "x" * 5000, None, window(1, {}))
     assert "\n" not in told
     assert "\\u202e" in told
     assert len(told) < 400
@@ -111,10 +111,10 @@ def test_a_hostile_name_is_told_as_it_is_and_cut():
 
 def test_since_is_told_by_the_clock_today_by_the_day_before_and_with_the_year_long_ago():
     now = 1_800_000_000.0
-    assert telling.since(None, now) == ""
-    assert telling.since(now - 60, now).count(":") == 1
-    assert telling.since(now - 5 * 86_400, now).split()[1].isdigit()
-    assert telling.since(now - 400 * 86_400, now)[-4:].isdigit()
+    assert cell_text.since(None, now) == ""
+    assert cell_text.since(now - 60, now).count(":") == 1
+    assert cell_text.since(now - 5 * 86_400, now).split()[1].isdigit()
+    assert cell_text.since(now - 400 * 86_400, now)[-4:].isdigit()
 
 
 # Places.

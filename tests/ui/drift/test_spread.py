@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from mlops_desk.records.drift import ColumnDrift, Histogram, Measure, Quality, Verdict
-from mlops_desk.ui.drift.column import quality
-from mlops_desk.ui.drift.column.spread import below, psi_parts, spread_of, wilson
+from mlops_desk.drift.records.report import ColumnDrift, Histogram, Quality
+from mlops_desk.drift.records.verdict import Measure, Verdict
+from mlops_desk.drift.window.column import quality
+from mlops_desk.drift.window.column.histogram_data import below, psi_parts, spread_of, wilson
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.drift.importance import ComputedImportance, FoundWeight, ImportanceMethod
-from mlops_desk.records.event import MonitorChanged
+from mlops_desk.drift.records.importance import ComputedImportance, FoundWeight, ImportanceMethod
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.machine.records.event import MonitorChanged
 
 NOW = 1_790_000_000.0
 FOUND = ComputedImportance(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.ui.endpoints.body import BodyField, as_curl, as_python, fields_of, filled, pretty, written
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.serving.window.body import BodyField, as_curl, as_python, fields_of, filled, pretty, written
 
 RECORDS = {"dataframe_records": [{"a": 1.5, "n": 2, "is": True, "city": "Bonn"}, {"a": 2.0}]}
 SPLIT = {"dataframe_split": {"columns": ["a", "city"], "data": [[1.5, "Bonn"], [2.0, "Ulm"]]}}

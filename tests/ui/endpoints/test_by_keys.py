@@ -7,10 +7,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication
 
-from mlops_desk.records.serving.asking import LatencyFigures, ReplayDifference, Replayed
-from mlops_desk.records.serving.endpoint import EndpointRevision, ModelRef, RevisionState
-from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
-from mlops_desk.records.serving.variants import Variant, VariantComparison
+from mlops_desk.serving.records.endpoint import EndpointRevision, ModelRef, RevisionState
+from mlops_desk.serving.records.rollout import Rollout, RolloutGuard
+from mlops_desk.serving.records.test_request import LatencyFigures, ReplayDifference, Replayed
+from mlops_desk.serving.records.variants import Variant, VariantComparison
 
 SHIFT, NONE = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
 FIGURES = LatencyFigures(0.011, 0.02, 0.03)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from mlops_desk.records.serving.asking import Tried
-from mlops_desk.ui.endpoints import talk
+from mlops_desk.serving.records.test_request import Tried
+from mlops_desk.serving.window.detail import test_request
 
 EXAMPLE = {
     "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}],
@@ -28,7 +28,7 @@ def completion(text):
     ],
 )  # fmt: skip
 def test_what_is_no_conversation_of_texts_is_none(example):
-    assert talk.messages_of(example) is None
+    assert test_request.messages_of(example) is None
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_what_is_no_conversation_of_texts_is_none(example):
     ["", "no JSON", "[]", "{}", '{"choices": []}', '{"choices": [1]}', '{"choices": [{"message": {}}]}', "[" * 9999],
 )
 def test_an_answer_of_another_form_is_none(body):
-    assert talk.answer_of(body) is None
+    assert test_request.answer_of(body) is None
 
 
 def test_other_words_of_the_example_are_kept_and_it_is_answered_in_one_piece():
     said = [{"role": "user", "content": "x"}]
-    assert talk.with_messages(EXAMPLE, said) == {"messages": said, "max_tokens": 5}
-    assert talk.answer_of(completion("yes")) == "yes"
+    assert test_request.with_messages(EXAMPLE, said) == {"messages": said, "max_tokens": 5}
+    assert test_request.answer_of(completion("yes")) == "yes"
 
 
 @pytest.fixture

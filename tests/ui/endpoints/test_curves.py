@@ -2,14 +2,14 @@
 
 import pytest
 
-from mlops_desk.records.metric import MetricState
-from mlops_desk.ui.charts import plotting
-from mlops_desk.ui.charts.chart import Chart
-from mlops_desk.ui.charts.recorded import sparse
-from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.curves.traces import Drawn
-from mlops_desk.ui.curves.track import Track, of_points
-from mlops_desk.ui.endpoints.words import per_second
+from mlops_desk.kit.window.charts import chart_painter
+from mlops_desk.kit.window.charts.chart import Chart
+from mlops_desk.kit.window.charts.feature_curves import sparse
+from mlops_desk.kit.window.curves.spans import Span
+from mlops_desk.kit.window.curves.traces import Drawn
+from mlops_desk.kit.window.curves.track import Track, of_points
+from mlops_desk.machine.records.metric import MetricState
+from mlops_desk.serving.window.words import per_second
 
 NOW = 1_794_999_600.0
 
@@ -17,7 +17,7 @@ NOW = 1_794_999_600.0
 @pytest.fixture
 def holes(qtbot, monkeypatch):
     told: list[str] = []
-    monkeypatch.setattr(plotting, "paint_hole", lambda _painter, _area, text: told.append(text))
+    monkeypatch.setattr(chart_painter, "paint_hole", lambda _painter, _area, text: told.append(text))
     chart = Chart("Requests", per_second)
     qtbot.addWidget(chart)
     chart.resize(600, 150)

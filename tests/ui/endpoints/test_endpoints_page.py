@@ -6,10 +6,13 @@ import pytest
 from doubles import endpoint_record
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.serving.endpoint import (
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.kit.window.charts import feature_curves
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.machine.records import event as events
+from mlops_desk.serving.records.endpoint import (
     AliasFollowing,
     DeployStep,
     EndpointRevision,
@@ -18,13 +21,9 @@ from mlops_desk.records.serving.endpoint import (
     Replica,
     RevisionState,
 )
-from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
-from mlops_desk.ui.charts import recorded
-from mlops_desk.ui.endpoints.deploy_form import DeployDialog
-from mlops_desk.ui.endpoints.detail.curves import drawn_revisions
-from mlops_desk.ui.endpoints.token_dialog import TokenDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
-from mlops_desk.ui.words import numbers
+from mlops_desk.serving.records.rollout import Rollout, RolloutGuard
+from mlops_desk.serving.window.deploy_form import DeployDialog, TokenDialog
+from mlops_desk.serving.window.detail.pane import drawn_revisions
 
 
 def click(qtbot, button):
@@ -109,8 +108,8 @@ def test_curves_that_nothing_announces_are_asked_for_again_while_they_are_seen(p
     qtbot.waitUntil(lambda: len(double.asked_curves) > before)
     page.window().show_page("jobs")
     assert not feed._again.isActive()
-    assert recorded.is_asked_again("endpoint:x")
-    assert not recorded.is_asked_again("job:x")
+    assert feature_curves.is_asked_again("endpoint:x")
+    assert not feature_curves.is_asked_again("job:x")
 
 
 def test_of_many_revisions_the_newest_that_answered_are_drawn():

@@ -6,16 +6,15 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
 
-from mlops_desk.base.errors import Hint, Refused
-from mlops_desk.records.serving.asking import LatencyFigures, ReplayDifference, Replayed
-from mlops_desk.records.serving.endpoint import EndpointRevision, ModelRef, RevisionState
-from mlops_desk.records.serving.export import ExportedEndpoint
-from mlops_desk.records.serving.variants import Variant, VariantComparison
-from mlops_desk.ui.endpoints.export_form import ExportDialog
-from mlops_desk.ui.endpoints.measuring.scatter import _span
-from mlops_desk.ui.endpoints.measuring.variants import spots
-from mlops_desk.ui.endpoints.words import facts_of
-from mlops_desk.ui.words import numbers
+from mlops_desk.kit.base.errors import Hint, Refused
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.serving.records.endpoint import EndpointRevision, ModelRef, RevisionState
+from mlops_desk.serving.records.export import ExportedEndpoint
+from mlops_desk.serving.records.test_request import LatencyFigures, ReplayDifference, Replayed
+from mlops_desk.serving.records.variants import Variant, VariantComparison
+from mlops_desk.serving.window.acts import ExportDialog
+from mlops_desk.serving.window.experiments import _span, spots
+from mlops_desk.serving.window.words import facts_of
 
 FIGURES = LatencyFigures(0.011, 0.02, 0.03)
 WORST = ReplayDifference("r-1", 0, "churn", "0.1", "0.9", 0.888)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 
-from mlops_desk.records.serving.endpoint import AliasFollowing, EndpointScale, EndpointState, LentGpus, Replica
-from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.confirmation import Confirm
-from mlops_desk.ui.widgets.field import NumberField
-from mlops_desk.ui.words import numbers
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.kit.window.widgets.field import NumberField
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.serving.records.endpoint import AliasFollowing, EndpointScale, EndpointState, LentGpus, Replica
+from mlops_desk.serving.records.rollout import Rollout, RolloutGuard
 
 
 def click(qtbot, button):

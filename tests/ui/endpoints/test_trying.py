@@ -7,9 +7,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.serving.endpoint import EndpointState
-from mlops_desk.ui.words import numbers
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.serving.records.endpoint import EndpointState
 
 EXAMPLE = {"dataframe_records": [{"age": 41, "city": "Bonn"}]}
 

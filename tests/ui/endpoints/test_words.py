@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.model import Model
-from mlops_desk.records.serving.endpoint import (
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.registry.records.model import Model
+from mlops_desk.serving.records.endpoint import (
     DeployStep,
     Endpoint,
     EndpointPause,
@@ -17,10 +18,9 @@ from mlops_desk.records.serving.endpoint import (
     ModelRef,
     RevisionState,
 )
-from mlops_desk.records.serving.network import NetworkAddress
-from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
-from mlops_desk.ui.endpoints.words import alias_now, facts_of, now_told, state_mark
-from mlops_desk.ui.words import numbers
+from mlops_desk.serving.records.network import NetworkAddress
+from mlops_desk.serving.records.rollout import Rollout, RolloutGuard
+from mlops_desk.serving.window.words import alias_now, facts_of, now_told, state_mark
 
 FRONT = Endpoint("front", EndpointState.STARTING, None, 1, ModelRef("m", "1", "models:/m/1"))
 PAUSED = EndpointPause(1.0, "ana", "the features are wrong.")

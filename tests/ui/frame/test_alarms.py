@@ -8,13 +8,13 @@ from doubles import Double, alert_record, uuid_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.event import Notice
-from mlops_desk.ui.frame import alarms, tray
-from mlops_desk.ui.frame.alarms import Alarm, Alarms
-from mlops_desk.ui.frame.desktop import Desktop
-from mlops_desk.ui.look.text import notification_text
-from mlops_desk.ui.words import alerts, numbers
+from mlops_desk.desk.window.frame import alarms, tray
+from mlops_desk.desk.window.frame.alarms import Alarm, Alarms
+from mlops_desk.desk.window.frame.desktop import Desktop
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.window.look.text import notification_text
+from mlops_desk.kit.window.words import alerts, numbers
+from mlops_desk.machine.records.event import Notice
 
 HOT = alert_record("a1", "warning", uuid_of(2), "GPU hot", "91 °C for 5 min", device_title="GPU 2")
 

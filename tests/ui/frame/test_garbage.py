@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from mlops_desk.ui.frame.garbage import GuiCollector
+from mlops_desk.desk.window.app import GuiCollector
 
 SETTLE = GuiCollector.settle  # which tests of windows do without
 

@@ -8,8 +8,8 @@ from doubles import uuid_of
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.ui.frame.go_to import GoToTime, typed
-from mlops_desk.ui.words import alerts, moments
+from mlops_desk.desk.window.frame.go_to import GoToTime, typed
+from mlops_desk.kit.window.words import alerts, time_expressions
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_the_form_asks_again_for_what_it_does_not_understand(program, qtbot):
     qtbot.keyClick(window, Qt.Key.Key_G, Qt.KeyboardModifier.ControlModifier)
     form = form_of(window)
     assert form.time.accessibleName() == "Time"
-    assert moments.EXAMPLES in form.time.accessibleDescription()
+    assert time_expressions.EXAMPLES in form.time.accessibleDescription()
     for text, told in (("soon", "'soon' is no time that has been."), ("gpx 03:00", "No device is called 'gpx'.")):
         form.time.setText(text)
         qtbot.keyClick(form.time, Qt.Key.Key_Return)

@@ -9,13 +9,13 @@ from PySide6.QtGui import QEnterEvent, QScreen
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QLineEdit
 
-from mlops_desk.base.errors import Hint, Unavailable
-from mlops_desk.records.event import Notice
-from mlops_desk.records.rule import RetrainState
-from mlops_desk.ui.catalogue import place_of
-from mlops_desk.ui.frame import notice
-from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.look import theme
+from mlops_desk.automation.records.retraining_rule import RetrainState
+from mlops_desk.desk.window.catalogue import place_of
+from mlops_desk.desk.window.frame import notice
+from mlops_desk.kit.base.errors import Hint, Unavailable
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.kit.window.look import theme
+from mlops_desk.machine.records.event import Notice
 
 
 def told(source, text, hint=None, about=None, level="warning"):
@@ -51,7 +51,7 @@ def test_a_notice_covers_and_moves_nothing(start, double, qtbot, page, size):
     program = start(double, page, demo=True)
     program.window.resize(*size)
     shown = program.window.page()
-    qtbot.wait(100)
+    qtbot.wait(50)
     before = shown.mapToGlobal(shown.rect().topLeft()), shown.size()
     program.context.say("alert", LONG)
     qtbot.wait(50)
@@ -117,7 +117,7 @@ def test_a_notice_does_not_go_away_under_whoever_goes_through_its_buttons(progra
     bar = program.window.notices
     program.context.say("info", "Read me.")
     bar._close.setFocus()
-    qtbot.wait(200)
+    qtbot.wait(50)
     assert bar.isVisible()
     program.window.page().setFocus()
     qtbot.waitUntil(lambda: not bar.isVisible())
@@ -144,7 +144,7 @@ def test_a_notice_does_not_go_away_under_the_pointer(program, qtbot, monkeypatch
     if came:
         place = QPointF(1, 1)
         QApplication.sendEvent(bar, QEnterEvent(place, place, place))
-    qtbot.wait(150)
+    qtbot.wait(50)
     assert bar.isVisible()
     monkeypatch.setattr(bar, "underMouse", lambda: False)
     QApplication.sendEvent(bar, QEvent(QEvent.Type.Leave))

@@ -5,13 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
-from mlops_desk.ui import catalogue
-from mlops_desk.ui.actions import Action
-from mlops_desk.ui.frame import badges
-from mlops_desk.ui.frame.palette import ranked, score
-from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.widgets.facts import FactGrid
-from mlops_desk.ui.widgets.form import FormDialog
+from mlops_desk.desk.window import catalogue
+from mlops_desk.desk.window.frame import badges
+from mlops_desk.desk.window.frame.palette import ranked, score
+from mlops_desk.jobs.window.form.submit_form import SubmitDialog
+from mlops_desk.kit.window.actions import Action
 
 TITLES = ["GPU 10 H100 (bo)", "Job gpu-1-test (running)", "GPU 1 H100 (ana)", "Go to GPUs", "Disk nvme1n1", "Quit"]
 ACTIONS = [Action(str(number), title, lambda: None) for number, title in enumerate(TITLES)]
@@ -144,7 +142,7 @@ def test_every_act_of_every_page_is_offered_on_the_others(program, qtbot):
     offered = {offer.id: offer.title for _page, feature in catalogue.features() for offer in feature.offers}
     for spec in catalogue.PAGES:
         window.show_page(spec.id)
-        qtbot.wait(100)
+        qtbot.wait(50)
         acts = {one.id: one.title for one in window.page().actions_here() if "palette" in one.places}
         assert acts.items() <= offered.items(), spec.id
 
@@ -163,16 +161,3 @@ def test_what_an_act_lacks_is_said(start, double, qtbot, monkeypatch):
     program = start(double, "storage")
     next(one for one in program.window._everything() if one.id == "events.silence").run()
     qtbot.waitUntil(lambda: "nothing here that it can be done to" in program.window.notices.accessibleName())
-
-
-def test_f1_shows_the_keys_that_count_here_and_leads_to_the_palette(program, qtbot):
-    window = program.window
-    qtbot.keyClick(window, Qt.Key.Key_F1)
-    (dialog,) = [one for one in window.findChildren(FormDialog) if one.isVisible()]
-    grid = dialog.findChild(FactGrid)
-    assert {"Ctrl+K", "F1", "F5", "Ctrl+1"} <= {fact.name for fact in grid.shown}
-    assert "silence" in dialog._about.whole
-    assert dialog.command.command() == "mlops-desk doctor"
-    qtbot.mouseClick(dialog.act, Qt.MouseButton.LeftButton)
-    assert window._palette.isVisible()
-    window._palette.hide()

@@ -8,12 +8,12 @@ from accessible import walk
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.gpu import GpuState
-from mlops_desk.records.history import ProcessMemory
-from mlops_desk.ui.curves import spans
-from mlops_desk.ui.live.past import LOADING, NOTHING
-from mlops_desk.ui.words import numbers
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.curves import spans
+from mlops_desk.kit.window.live.past import LOADING, NOTHING
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.machine.records.gpu import GpuState
+from mlops_desk.machine.records.history import ProcessMemory
 
 HOUR = 3600.0
 
@@ -39,7 +39,7 @@ def facts_of(page):
 
 def test_a_window_that_is_live_has_no_bar_and_asks_nothing_of_the_past(gpus, double, qtbot):
     window = gpus.window()
-    qtbot.wait(500)
+    qtbot.wait(50)
     assert "then_bar" not in vars(window)
     assert double.asked_moments == []
 
@@ -153,7 +153,7 @@ def test_while_somebody_moves_only_the_last_place_is_asked_for(gpus, double, qtb
     axis = go_back(gpus, qtbot, double)
     assert double.asked_moments == [axis.span().end]
     axis.choose(axis.seconds * 2)
-    qtbot.wait(400)
+    qtbot.wait(50)
     assert double.asked_moments == [axis.span().end], "a longer span that ends there changes nothing of what was then"
 
 
@@ -161,7 +161,7 @@ def test_while_somebody_moves_only_the_last_place_is_asked_for(gpus, double, qtb
 def test_a_page_that_nobody_sees_asks_nothing(gpus, double, qtbot):
     gpus.window().show_page("jobs")
     gpus.context.axis.move(-HOUR)
-    qtbot.wait(400)
+    qtbot.wait(50)
     assert double.asked_moments == []
     gpus.window().show_page("gpus")
     qtbot.waitUntil(lambda: facts_of(gpus)["Used by"] == "job-then · then")
@@ -251,7 +251,7 @@ def test_paused_is_told_as_such_and_shows_what_it_showed(gpus, double, qtbot):
     qtbot.keyClick(window, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
     assert window.then_bar.told.startswith("Paused: you see")
     shown = facts_of(gpus)
-    qtbot.wait(500)
+    qtbot.wait(50)
     assert (facts_of(gpus), double.asked_moments) == (shown, [])
     axis.move(-HOUR)
     assert axis.in_history, "whoever moves on sees what was, not what stood still"

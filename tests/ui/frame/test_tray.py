@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QSystemTrayIcon
 
-from mlops_desk.ui.frame import tray
+from mlops_desk.desk.window.frame import tray
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
@@ -18,8 +18,8 @@ sys.path.insert(0, "tests/ui")
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QSystemTrayIcon
 from doubles import Double
-from mlops_desk.base.disk.agent_address import AgentAddress
-from mlops_desk.ui import app
+from mlops_desk.kit.base.disk.agent_address import AgentAddress
+from mlops_desk.desk.window import app
 class Told(app.Program):
     def start(self):
         super().start()

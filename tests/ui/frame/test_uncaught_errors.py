@@ -8,10 +8,10 @@ import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 
-from mlops_desk.base import log
-from mlops_desk.ui.frame import uncaught_errors
-from mlops_desk.ui.frame.uncaught_errors import UncaughtErrors
-from mlops_desk.ui.widgets.button import Button, CopyButton
+from mlops_desk.desk.window.frame import uncaught_errors
+from mlops_desk.desk.window.frame.uncaught_errors import UncaughtErrors
+from mlops_desk.kit.base import log
+from mlops_desk.kit.window.widgets.button import Button, CopyButton
 
 
 @pytest.fixture

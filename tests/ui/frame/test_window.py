@@ -10,11 +10,11 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTableView, QWidget
 
-from mlops_desk.base.errors import Hint, Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.look import theme
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.kit.base.errors import Hint, Unavailable
+from mlops_desk.kit.window.look import theme
+from mlops_desk.machine.records import event as events
 
 
 def test_while_nobody_sees_the_window_samples_are_heard_seldom(start, double, qtbot):
@@ -193,7 +193,7 @@ def test_the_sidebar_is_narrow_in_a_narrow_window(start, double):
 @pytest.mark.parametrize("page", [spec.id for spec in PAGES])
 def test_every_control_has_an_accessible_name(start, double, qtbot, page):
     program = start(double, page)
-    qtbot.wait(300)
+    qtbot.wait(50)
     kinds = (QAbstractButton, QLineEdit, QComboBox, QTableView, QPlainTextEdit)
     nameless = [
         widget

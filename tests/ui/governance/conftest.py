@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.records.agent import AuditEntry, AuditState
+from mlops_desk.kit.records.agent import AuditEntry, AuditState
 
 
 @pytest.fixture

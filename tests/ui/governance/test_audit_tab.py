@@ -6,12 +6,12 @@ import pytest
 from governance_steps import click, tab
 from PySide6.QtCore import Qt
 
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.audit import AuditLink
-from mlops_desk.storage.audit.chain import ChainEnd
-from mlops_desk.storage.audit.exported import links_of
-from mlops_desk.ui.governance.audit import tab as audit
-from mlops_desk.ui.governance.audit.words import spoken
+from mlops_desk.governance.window import audit
+from mlops_desk.governance.window.audit import spoken
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.records.audit import AuditLink
+from mlops_desk.kit.storage.audit.chain import ChainEnd
+from mlops_desk.kit.storage.audit.worker import links_of
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 from governance_steps import click, opened, tab, told
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.data.catalogue import DataColumn, DataUser, DataUserKind, DataVersion, SetState
-from mlops_desk.records.drift.columns import ColumnKind
-from mlops_desk.ui.governance.data.facts import difference
-from mlops_desk.ui.governance.data.register import RegisterDialog, TraitsDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.governance.records.data.catalogue import DataColumn, DataUser, DataUserKind, DataVersion, SetState
+from mlops_desk.governance.window.data.facts import difference
+from mlops_desk.governance.window.data.register import RegisterDialog, TraitsDialog
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 from governance_steps import click, tab, told
 
-from mlops_desk.base.errors import Refused
-from mlops_desk.ui.governance.evidence import _hearing
-from mlops_desk.ui.parts.undertaking import HereWork
+from mlops_desk.governance.window.evidence import _hearing
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.window.parts.task_progress import HereWork
 
 
 @pytest.fixture

@@ -9,24 +9,24 @@ from doubles import Double
 from governance_steps import click, opened, tab
 from PySide6.QtCore import QPoint, QRect, Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.audit import AuditAnchors, AuditLink, AuditVerification
-from mlops_desk.records.audit_words import anchors_sentence
-from mlops_desk.records.data.catalogue import SetState
-from mlops_desk.records.data.retention import RetentionPlan
-from mlops_desk.records.governance.card import CardStage
-from mlops_desk.records.registry.evidence import EvidenceVerification
-from mlops_desk.records.registry.lineage import LineageKind, LineageNode
-from mlops_desk.ui.governance import evidence
-from mlops_desk.ui.governance.audit.words import verified_words
-from mlops_desk.ui.governance.data.facts import STATE_MARKS
-from mlops_desk.ui.governance.data.retention import plan_words
-from mlops_desk.ui.governance.forms import CardDialog, ReasonDialog
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.lineage.leading import leads, open_node
-from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.governance.records.card import CardStage
+from mlops_desk.governance.records.data.catalogue import SetState
+from mlops_desk.governance.records.data.retention import RetentionPlan
+from mlops_desk.governance.window import evidence
+from mlops_desk.governance.window.audit import verified_words
+from mlops_desk.governance.window.cards import CardDialog, ReasonDialog
+from mlops_desk.governance.window.data.facts import STATE_MARKS
+from mlops_desk.governance.window.data.tab import plan_words
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.records.audit import AuditAnchors, AuditLink, AuditVerification
+from mlops_desk.kit.records.audit_words import anchors_sentence
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.parts.lineage.footer import leads, open_node
+from mlops_desk.kit.window.widgets.button import Button
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.registry.records.evidence import EvidenceVerification
+from mlops_desk.registry.records.lineage import LineageKind, LineageNode
 
 
 def test_versions_are_chosen_by_alias_and_number_and_what_was_chosen_stays(page, double, qtbot):

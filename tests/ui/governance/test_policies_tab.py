@@ -9,12 +9,12 @@ from governance_doubles import some_policies
 from governance_steps import click, opened, tab, told
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.records.governance.policy import ApprovalPolicy, policy_key
-from mlops_desk.ui.governance.policies.form import PolicyDialog, signers_in
-from mlops_desk.ui.governance.policies.words import policy_facts, wants
-from mlops_desk.ui.widgets.confirmation import Confirm
-from mlops_desk.ui.words.numbers import WARNING
+from mlops_desk.governance.records.policy import ApprovalPolicy, policy_key
+from mlops_desk.governance.window.policies.tab import PolicyDialog, signers_in
+from mlops_desk.governance.window.policies.words import policy_facts, wants
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.kit.window.words.numbers import WARNING
 
 DIGITS, FRAUD = policy_key("own", "digits", "champion"), policy_key("own", "fraud-score", "champion")
 HOSTILE = "<b>m</b>\n" + "x" * 200

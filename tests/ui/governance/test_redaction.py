@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from governance_steps import click, opened, tab
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.records.data.redaction import Redaction, RedactionWay, RewritePlan
-from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.ui.governance.data.redaction import RedactionDialog
-from mlops_desk.ui.governance.data.rewriting import plan_words, rules_words
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.governance.records.data.redaction import Redaction, RedactionWay, RewritePlan
+from mlops_desk.governance.window.data.log_rewrite import plan_words, rules_words
+from mlops_desk.governance.window.data.redaction import RedactionDialog
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.serving.records.request import LoggedRequest
 
 LOGGED = LoggedRequest("q1", 0, 100.0, 1, 200, 0.01, inputs={"email": "ana@example.org", "age": 41}, outputs={"p": 0.3})
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.metric import Reading
-from mlops_desk.ui.gpus import tables
-from mlops_desk.ui.gpus.facts import no_process
-from mlops_desk.ui.words import gpus
+from mlops_desk.gpus.window import tables
+from mlops_desk.gpus.window.facts import no_process
+from mlops_desk.kit.window.words import gpus
+from mlops_desk.machine.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.machine.records.metric import Reading
 
 USED = {"hw.gpu.memory.usage": Reading(70.0 * 2**30, "By")}
 ORPHANED = Gpu("GPU-3", 3, "H100", None, GpuState.OK, metrics=USED, processes_known=True, held_by_nobody_bytes=70 << 30)

@@ -8,18 +8,18 @@ from doubles import Double, some_alert_rules, uuid_of
 from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.records import event as announced
-from mlops_desk.records.gpu import GpuProcess
-from mlops_desk.records.incident import Incident
-from mlops_desk.records.rules.kept import KeptRule
-from mlops_desk.ui.events.alert_rule import AlertRuleDialog
-from mlops_desk.ui.gpus import end_process_form
-from mlops_desk.ui.gpus.end_process_form import EndProcess, open_end_process
-from mlops_desk.ui.live import presence
-from mlops_desk.ui.live.presence import Presence
-from mlops_desk.ui.widgets.value import Value
-from mlops_desk.ui.words import alerts, gpus
+from mlops_desk.automation.records.rule_record import KeptRule
+from mlops_desk.gpus.window import end_process_form
+from mlops_desk.gpus.window.end_process_form import EndProcess, open_end_process
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.kit.window.live import context
+from mlops_desk.kit.window.live.context import Presence
+from mlops_desk.kit.window.widgets.facts import Value
+from mlops_desk.kit.window.words import alerts, gpus
+from mlops_desk.machine.records import event as announced
+from mlops_desk.machine.records.gpu import GpuProcess
+from mlops_desk.machine.records.incident import Incident
+from mlops_desk.machine.window.events.alert_rules import AlertRuleDialog
 
 
 def click(qtbot, button):
@@ -195,6 +195,18 @@ def test_a_silenced_alert_stays_listed_says_until_when_and_asks_for_nothing(even
     assert not model.index(0, 6).data()
 
 
+def test_an_alert_that_the_webhook_has_not_got_says_why_where_it_is_shown(events, double, qtbot):
+    card = events.alerts
+    assert not card.undelivered.isVisible()
+    late = replace(double.alerts_by_id["a-lost"], undelivered="https://x answers 503.")
+    double.put_alert(late)
+    qtbot.waitUntil(lambda: card.undelivered.whole == "▲ Not at the webhook: https://x answers 503.")
+    card.choose(None)
+    qtbot.waitUntil(lambda: card.undelivered.whole == "▲ Not at the webhook: GPU lost: https://x answers 503.")
+    double.put_alert(replace(late, undelivered=None))
+    qtbot.waitUntil(lambda: not card.undelivered.isVisible())
+
+
 def test_an_empty_log_says_what_will_be_here(start, qtbot):
     page = start(Double(empty=True, beat_seconds=0.2), "events").window.page()
     qtbot.waitUntil(lambda: "Nothing has happened yet" in page._nothing.details())
@@ -333,13 +345,13 @@ def test_a_look_after_a_short_while_is_no_return(tmp_path):
     memory = QSettings(str(tmp_path / "memory.ini"), QSettings.Format.IniFormat)
     seen = Presence(memory)
     seen.look(1000.0)
-    seen.look(1000.0 + presence.AWAY_SECONDS - 1)
+    seen.look(1000.0 + context.AWAY_SECONDS - 1)
     assert seen.away_since is None
     seen.write()
     memory.sync()
     later = Presence(memory)
     later.look(1e6)
-    assert later.away_since == 1000.0 + presence.AWAY_SECONDS - 1
+    assert later.away_since == 1000.0 + context.AWAY_SECONDS - 1
 
 
 # Ending a process.
@@ -458,3 +470,19 @@ def test_one_thing_is_chosen_on_events_an_alert_and_the_event_that_it_began_with
     assert (alerts_now.key(), log.key()) == ("a-heat", None)
     assert events.detail._title.whole == "No event is chosen"
     assert events.alerts.seen.isVisible()
+
+
+def test_the_page_of_gpus_and_the_overview_say_the_same_of_each(overview, qtbot):
+    window = overview.window()
+    window.go_to("gpus")
+    page = window.page()
+    qtbot.waitUntil(lambda: page.list.shown_rows() == 8)
+    model = page.list.model()
+    listed = [model.index(row, 2).data() for row in range(8)]
+    assert listed == [tile.view.mark.text for tile in overview._gpus.values()]
+    assert listed[4] == "▲ waits for its loader"
+    page.show_thing(uuid_of(4))
+    found = {fact.name: fact.value for fact in page.state.shown}
+    assert (found["State"], found["Held as"]) == ("▲ waits for its loader", "● leased")
+    page.show_thing(uuid_of(0))
+    assert "Held as" not in {fact.name for fact in page.state.shown}

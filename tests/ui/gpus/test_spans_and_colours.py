@@ -2,14 +2,14 @@
 
 import pytest
 
-from mlops_desk.records.diagnosis import Diagnosis
-from mlops_desk.records.metric import MetricState
-from mlops_desk.ui.charts.chart import Chart
-from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.curves.traces import Drawn, Trace
-from mlops_desk.ui.curves.track import of_points
-from mlops_desk.ui.gpus import facts
-from mlops_desk.ui.words import numbers
+from mlops_desk.gpus.window import facts
+from mlops_desk.kit.window.charts.chart import Chart
+from mlops_desk.kit.window.curves.spans import Span
+from mlops_desk.kit.window.curves.traces import Drawn, Trace
+from mlops_desk.kit.window.curves.track import of_points
+from mlops_desk.kit.window.words import numbers
+from mlops_desk.machine.records.metric import MetricState
+from mlops_desk.machine.records.status import Diagnosis
 
 
 def colours(page):

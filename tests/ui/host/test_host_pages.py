@@ -7,11 +7,11 @@ from doubles import Double, disk_records, filesystem_records, host_record, netwo
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 
-from mlops_desk.records.host import Host
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.ui.host import words
-from mlops_desk.ui.host.cores import CoreBars, CoreView
-from mlops_desk.ui.storage import words as storagewords
+from mlops_desk.machine.records.host import Host
+from mlops_desk.machine.records.metric import MetricState, Reading
+from mlops_desk.machine.window.host import page
+from mlops_desk.machine.window.host.cores import CoreBars, CoreView
+from mlops_desk.machine.window.storage import words as storagewords
 
 
 @pytest.fixture
@@ -64,16 +64,16 @@ def test_memory_swap_huge_pages_numa_and_pressure_are_told_apart(host):
 
 def test_what_the_machine_lacks_is_said_and_never_a_zero():
     missing = {"system.memory.usage": Reading(None, "By", MetricState.ERROR)}
-    rows = {row.name: row for row in words.memory(Host("x", {**missing, "system.paging.limit": Reading(0.0, "By")}))}
+    rows = {row.name: row for row in page.memory(Host("x", {**missing, "system.paging.limit": Reading(0.0, "By")}))}
     assert (rows["Memory"].share, rows["Memory"].text) == (None, "error")
     assert rows["Swap"].text == "none set up"
     assert rows["Huge pages"].text == "not measured"
-    assert words.cores_told(()) == "Not known"
-    assert {row.share for row in words.pressure(Host("x"))} == {None}
+    assert page.cores_told(()) == "Not known"
+    assert {row.share for row in page.pressure(Host("x"))} == {None}
 
 
 def test_a_hot_sensor_is_told_by_its_own_limit():
-    tones = {sensor.name: words.sensor_tone(sensor) for sensor in host_record(0.0).sensors}
+    tones = {sensor.name: page.sensor_tone(sensor) for sensor in host_record(0.0).sensors}
     assert tones == {"k10temp Tctl": "text", "nvme0 Composite": "warning", "spd5118 DIMM A1": "muted"}
 
 

@@ -6,12 +6,12 @@ import pytest
 from doubles import some_processes
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.host import HostProcess, HostProcesses
-from mlops_desk.ui.gpus.end_process_form import EndProcess
-from mlops_desk.ui.host import processes
-from mlops_desk.ui.host.processes import told
-from mlops_desk.ui.look.text import Label
+from mlops_desk.gpus.window.end_process_form import EndProcess
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.machine.records.host import HostProcess, HostProcesses
+from mlops_desk.machine.window.host import processes
+from mlops_desk.machine.window.host.processes import told
 
 
 @pytest.fixture
@@ -43,28 +43,28 @@ def opened(page, qtbot):
 
 @pytest.mark.slow
 def test_nobody_asks_while_they_are_not_seen(page, double, qtbot):
-    qtbot.wait(200)
+    qtbot.wait(50)
     assert looks(double) == 0
     opened(page, qtbot)
     qtbot.waitUntil(lambda: looks(double) >= 3)
     page.tabs.choose("curves")
     qtbot.wait(20)
     known = looks(double)
-    qtbot.wait(250)
+    qtbot.wait(50)
     assert looks(double) == known
     page.tabs.choose("processes")
     qtbot.waitUntil(lambda: looks(double) > known)
     page.window().sidebar.choose("gpus")
     qtbot.wait(20)
     known = looks(double)
-    qtbot.wait(250)
+    qtbot.wait(50)
     assert looks(double) == known
 
 
 def test_one_look_is_under_way_at_a_time(page, double, qtbot):
     double.frozen.add("processes")
     page.tabs.choose("processes")
-    qtbot.wait(300)
+    qtbot.wait(50)
     assert looks(double) == 1
     assert page.processes.says.whole.startswith("Reading the processes")
     double.thaw.set()
@@ -78,7 +78,7 @@ def test_who_takes_most_of_the_processors_comes_first_and_others_can(page, qtbot
     assert [one.cpu_ratio for one in shares] == sorted((one.cpu_ratio for one in shares), key=lambda r: -(r or -1.0))
     view.table.sort_by_key("memory", Qt.SortOrder.AscendingOrder)
     view.look()
-    qtbot.wait(150)
+    qtbot.wait(50)
     assert texts(view, "memory")[0] == "–"
     assert texts(view, "command")[1] == "/usr/lib/systemd/systemd"
 
@@ -116,9 +116,9 @@ def test_what_can_not_be_read_any_more_stays_with_the_time_it_is_of(page, double
 def test_charts_that_stand_still_keep_the_table_still(page, double, qtbot):
     opened(page, qtbot)
     page.context.axis.toggle()
-    qtbot.wait(100)
+    qtbot.wait(50)
     known = looks(double)
-    qtbot.wait(250)
+    qtbot.wait(50)
     assert looks(double) == known
 
 
@@ -191,7 +191,7 @@ def test_of_another_time_it_says_that_it_knows_nothing_and_shows_nothing_of_now(
     assert not view.table.isVisible()
     qtbot.wait(20)
     known = looks(double)
-    qtbot.wait(250)
+    qtbot.wait(50)
     assert looks(double) == known
     page.context.axis.go_live()
     qtbot.waitUntil(view.table.isVisible)

@@ -10,12 +10,11 @@ from pressing import click
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.records.images.card import PruneItem, PrunePreview
-from mlops_desk.ui.images.forms import reference
-from mlops_desk.ui.images.forms.build import BuildDialog
-from mlops_desk.ui.images.forms.prune import PruneDialog, changed
-from mlops_desk.ui.images.forms.pull import PullDialog
+from mlops_desk.engines.records.image import PruneItem, PrunePreview
+from mlops_desk.engines.window import forms
+from mlops_desk.engines.window.forms import BuildDialog, PruneDialog, changed
+from mlops_desk.engines.window.page import PullDialog
+from mlops_desk.kit.base.errors import Invalid, Refused
 
 DIGEST = "sha256:" + "0f" * 32
 
@@ -49,7 +48,7 @@ def page(start, double, qtbot):
     ],
 )
 def test_a_name_is_read_as_registries_read_it(typed, registry, path, tag, digest):
-    assert reference.read(typed) == reference.ImageReference(registry, path, tag, digest)
+    assert forms.read(typed) == forms.ImageReference(registry, path, tag, digest)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +75,8 @@ def test_a_name_is_read_as_registries_read_it(typed, registry, path, tag, digest
     ],
 )
 def test_what_is_wrong_with_a_name_is_said(typed, why):
-    with pytest.raises(reference.BadReferenceError, match=why):
-        reference.read(typed)
+    with pytest.raises(forms.BadReferenceError, match=why):
+        forms.read(typed)
 
 
 @given(st.text(max_size=300) | st.from_regex(r"[a-z.:/@\[\]-]{1,80}", fullmatch=True))
@@ -89,10 +88,10 @@ def test_what_is_wrong_with_a_name_is_said(typed, why):
 @example("a:1:2/b")
 def test_whatever_is_typed_is_a_name_or_no_name(typed):
     try:
-        read = reference.read(typed)
-    except reference.BadReferenceError:
+        read = forms.read(typed)
+    except forms.BadReferenceError:
         return
-    assert reference.read(read.short()).path == read.path
+    assert forms.read(read.short()).path == read.path
     assert read.told()
 
 
@@ -270,7 +269,7 @@ def test_an_answer_to_a_dialog_that_was_closed_meanwhile_troubles_nobody(page, d
     double.frozen.clear()
     double.thaw.set()
     qtbot.waitUntil(lambda: task.finished)
-    qtbot.wait(100)
+    qtbot.wait(50)
 
 
 def test_an_error_is_shown_and_nothing_can_be_removed_blindly(page, double, qtbot):

@@ -11,16 +11,16 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Hint, Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.images.card import ImageRoom
-from mlops_desk.records.images.task import BuildStep, TaskKind, TaskState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.ui.images import words
-from mlops_desk.ui.images.disk import meters
-from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.engines.records.image import ImageRoom
+from mlops_desk.engines.records.task import BuildStep, TaskKind, TaskState
+from mlops_desk.engines.window import words
+from mlops_desk.engines.window.page import meters
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.window.form.submit_form import SubmitDialog
+from mlops_desk.kit.base.errors import Hint, Unavailable
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.machine.records import event as events
 
 
 def opened(page, kind):
@@ -127,7 +127,7 @@ def test_two_thousand_images_prepare_only_what_is_seen(start, double, qtbot):
     }
     page = start(double, "images").window.page()
     qtbot.waitUntil(lambda: page.table.shown_rows() == 2000)
-    qtbot.wait(100)
+    qtbot.wait(50)
     assert page.table.records.prepared < 300
     page.table.sort_by_key("size", Qt.SortOrder.DescendingOrder)
     page.filter_field().setText("image-1999")
@@ -139,12 +139,12 @@ def test_what_comes_and_goes_elsewhere_is_asked_for_once_and_the_chosen_stays(pa
     page.table.select(id_of(3))
     asked = double.calls.count(("images", "list"))
     double.announce(events.ImagesChanged("far"))
-    qtbot.wait(200)
+    qtbot.wait(50)
     assert double.calls.count(("images", "list")) == asked
     del double.images_by_id[id_of(6)]
     double.announce(events.ImagesChanged("local"))
     qtbot.waitUntil(lambda: page.table.shown_rows() == 5)
-    qtbot.wait(100)
+    qtbot.wait(50)
     assert double.calls.count(("images", "list")) == asked + 1
     assert page.table.key() == id_of(3)
 
@@ -154,7 +154,7 @@ def test_a_hidden_page_asks_when_it_is_seen_again(page, double, qtbot):
     asked = double.calls.count(("images", "list"))
     del double.images_by_id[id_of(6)]
     double.announce(events.ImagesChanged("local"))
-    qtbot.wait(200)
+    qtbot.wait(50)
     assert double.calls.count(("images", "list")) == asked
     page.window().go_to("images")
     qtbot.waitUntil(lambda: page.table.shown_rows() == 5)

@@ -7,10 +7,10 @@ import pytest
 from doubles import Double
 from engine_doubles import some_engines
 
-from mlops_desk.base.errors import Hint
-from mlops_desk.records.engine import FoundEngine, GpuProof
-from mlops_desk.ui.jobs import engine_line
-from mlops_desk.ui.jobs.engine_line import told
+from mlops_desk.engines.records.engine import FoundEngine, GpuProof
+from mlops_desk.jobs.window import page as engine_line
+from mlops_desk.jobs.window.page import told
+from mlops_desk.kit.base.errors import Hint
 
 GOOD = some_engines()[0]
 AWAY = FoundEngine(

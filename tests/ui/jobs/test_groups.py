@@ -6,16 +6,17 @@ import pytest
 from doubles import job_record
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QLabel, QMenu
 
-from mlops_desk.records.jobs.brief import brief_of
-from mlops_desk.records.jobs.group import GroupMember, JobGroup
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.ui.jobs.table.columns import COLUMNS
-from mlops_desk.ui.jobs.table.rows import GroupRow, MemberRow, group_key, parent_of, rows, varied
-from mlops_desk.ui.tables.order import Cell, Column, Order
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.jobs.records.brief import brief_of
+from mlops_desk.jobs.records.group import GroupMember, JobGroup
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.window.acts.job_acts import PriorityDialog
+from mlops_desk.jobs.window.table.columns import COLUMNS
+from mlops_desk.jobs.window.table.rows import GroupRow, MemberRow, group_key, parent_of, rows, varied
+from mlops_desk.kit.window.tables.order import Cell, Column, Order
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 STATES = (JobState.SUCCEEDED, JobState.SUCCEEDED, JobState.RUNNING, JobState.QUEUED, JobState.QUEUED, JobState.FAILED)
 
@@ -122,6 +123,8 @@ def test_a_group_is_paused_goes_on_and_is_stopped_from_the_keyboard(jobs, double
     press(jobs, Qt.Key.Key_Delete)
     question = next(one for one in jobs.window().findChildren(Confirm) if one.isVisible())
     assert question.act.text() == "Stop group"
+    words = " ".join(one.text() for one in question.findChildren(QLabel))
+    assert "1 job of it runs, and what it has not saved is lost. 2 jobs that wait won't start." in words
     assert ("jobs", "cancel_group") not in double.calls
     QTest.mouseClick(question.act, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: all(double.jobs_by_id[f"m{n}"].state.is_final for n in range(6)))
@@ -144,10 +147,14 @@ def test_the_menu_of_a_row_has_all_acts_and_says_why_one_can_t_be_done(jobs, qtb
     assert [action.objectName() for action in menu.actions() if action.objectName()] == [
         "jobs.cancel_group", "jobs.pause_group", "jobs.go_on",
     ]  # fmt: skip
+    assert "Stop group …\tDel" in {action.text() for action in menu.actions()}
     menu.clear()
     jobs.reveal("m2")
     jobs._fill_menu(menu)
-    assert {"jobs.cancel", "jobs.cancel_group"} <= {action.objectName() for action in menu.actions()}
+    texts = {action.objectName(): action.text() for action in menu.actions()}
+    assert texts["jobs.cancel"] == "Stop job …\tDel"
+    assert texts["jobs.cancel_group"] == "Stop group …", "the key stops the job alone"
+    assert texts["jobs.pause_group"] == "Pause group"
 
 
 def briefs(*jobs):
@@ -179,6 +186,20 @@ def test_rows_without_a_group_are_the_jobs_themselves():
 def test_a_group_stands_as_what_goes_on_else_as_what_ended_worst(states, word):
     row = GroupRow("g1", tuple(brief_of(member(n, state)) for n, state in enumerate(states)), is_open=False)
     assert row.mark.word == word
+
+
+def test_what_is_asked_of_one_job_of_a_sweep_names_it_and_not_the_sweep(jobs, qtbot):
+    jobs.table.setFocus()
+    jobs.reveal("m3")
+    qtbot.waitUntil(lambda: jobs.table.key() == "m3")
+    press(jobs, Qt.Key.Key_Delete)
+    question = next(one for one in jobs.window().findChildren(Confirm) if one.isVisible())
+    assert question.windowTitle() == "Take tune [3] out of the queue?"
+    question.reject()
+    jobs.acts.acts["jobs.priority"].run()
+    form = next(one for one in jobs.window().findChildren(PriorityDialog) if one.isVisible())
+    assert form.windowTitle() == "Priority of tune [3]"
+    form.reject()
 
 
 def test_a_group_that_stopped_itself_says_so():

@@ -11,21 +11,20 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Invalid, Place
-from mlops_desk.records.event import JobMoved
-from mlops_desk.records.jobs.brief import brief_of
-from mlops_desk.records.jobs.capsule import CapsuleDrift, Difference, ImportedFrom, Repeat, Verdict
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.place import Alternative, Explanation
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.running import LiveUse
-from mlops_desk.ui.jobs.acts.shell import open_shell
-from mlops_desk.ui.jobs.detail import sentences
-from mlops_desk.ui.jobs.form.priority_form import PriorityDialog
-from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.jobs.table.columns import COLUMNS
-from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.jobs.records.brief import brief_of
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.job_activity import LiveUse
+from mlops_desk.jobs.records.provenance import CapsuleDrift, Difference, ImportedFrom, Repeat, Verdict
+from mlops_desk.jobs.records.queue_position import Alternative, Explanation
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.window.acts.job_acts import PriorityDialog, open_shell
+from mlops_desk.jobs.window.detail import sentences
+from mlops_desk.jobs.window.form.submit_form import SubmitDialog
+from mlops_desk.jobs.window.table.columns import COLUMNS
+from mlops_desk.kit.base.errors import Invalid, Place
+from mlops_desk.kit.window.widgets.button import Button
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.machine.records.event import JobMoved
 
 
 def log(page):
@@ -298,7 +297,7 @@ def test_a_tab_that_is_not_seen_reads_nothing(jobs, double, qtbot):
     jobs.pane.tabs.choose("why")
     asked = double.calls.count(("jobs", "logs"))
     jobs.table.select("3f9a0c1e2b4d")
-    qtbot.wait(400)  # longer than a choice has to rest
+    qtbot.wait(50)  # longer than a choice has to rest
     assert double.calls.count(("jobs", "logs")) == asked
 
 

@@ -7,18 +7,18 @@ import pytest
 from doubles import Double, gpu_record, job_record, uuid_of
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
 
-from mlops_desk.records.history import ProcessMemory
-from mlops_desk.records.jobs.brief import JobRun, brief_of
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.running import Progress
-from mlops_desk.ui.curves.happenings import Occupant
-from mlops_desk.ui.curves.spans import Span
-from mlops_desk.ui.jobs.lanes import bars, painting
-from mlops_desk.ui.jobs.lanes.bars import BarKind, LaneBar
-from mlops_desk.ui.words import upcoming
+from mlops_desk.jobs.records.brief import JobRun, brief_of
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.job_activity import Progress
+from mlops_desk.jobs.window.lanes import bars, lane_painter
+from mlops_desk.jobs.window.lanes.bars import BarKind, LaneBar
+from mlops_desk.kit.window.curves.event_marks import Occupant
+from mlops_desk.kit.window.curves.spans import Span
+from mlops_desk.kit.window.words import gpus as gpu_forecast
+from mlops_desk.machine.records.history import ProcessMemory
 
 NOW = 1_700_000_000.0
 FREE = 3  # of the double's GPUs
@@ -102,7 +102,7 @@ def test_no_two_expectations_stand_over_each_other(asked):
     for lane in made((), jobs, gpus=(FREE, FREE + 8, FREE + 16)).values():
         ends = -math.inf
         for bar in lane:
-            assert bar.start >= ends - upcoming.SLACK_SECONDS
+            assert bar.start >= ends - gpu_forecast.SLACK_SECONDS
             ends = math.inf if bar.end is None else bar.end
 
 
@@ -112,12 +112,12 @@ def test_a_bar_has_its_place_by_time_and_one_without_an_end_goes_on_a_little():
         LaneBar(BarKind.JOB, NOW - 25, None, "b", None, "b"),
         LaneBar(BarKind.JOB, NOW - 900, NOW - 800, "long ago", None, "c"),
     ))  # fmt: skip
-    width = 200 + painting.LABELS + painting.RIGHT
-    first, second = painting.placed([lane], Span(NOW - 100, NOW + 100), NOW, width)
-    assert (first.area.left(), first.area.right()) == (painting.LABELS + 50, painting.LABELS + 75)
-    assert second.area.left() == painting.LABELS + 75
-    assert painting.LABELS + 100 < second.area.right() < width
-    assert painting.moment_at(painting.LABELS + 100, Span(NOW - 100, NOW + 100), width) == NOW
+    width = 200 + lane_painter.LABELS + lane_painter.RIGHT
+    first, second = lane_painter.placed([lane], Span(NOW - 100, NOW + 100), NOW, width)
+    assert (first.area.left(), first.area.right()) == (lane_painter.LABELS + 50, lane_painter.LABELS + 75)
+    assert second.area.left() == lane_painter.LABELS + 75
+    assert lane_painter.LABELS + 100 < second.area.right() < width
+    assert lane_painter.moment_at(lane_painter.LABELS + 100, Span(NOW - 100, NOW + 100), width) == NOW
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_hidden_lanes_ask_and_make_nothing(page, double, qtbot):
     made, painted = page.lanes.made, page.lanes.painted
     asked = double.calls.count(("jobs", "ran"))
     double.put_job(job_record("new1", "fresh", JobState.RUNNING, started_at=NOW, gpus=(uuid_of(3),)))
-    qtbot.wait(600)  # three samples of the double
+    qtbot.wait(50)  # three samples of the double
     assert (page.lanes.made, page.lanes.painted) == (made, painted)
     assert double.calls.count(("jobs", "ran")) == asked
 
@@ -196,3 +196,25 @@ def test_without_a_gpu_there_are_no_lanes(start, qtbot):
     page.refresh(page.topics)
     assert not page.lanes.lanes
     assert not page._lanes.isVisible()
+
+
+def test_in_an_ordinary_window_all_lanes_and_their_hours_are_seen(page, qtbot):
+    page.window().resize(1280, 776)  # 800 less the title that the desktop gives it
+    qtbot.waitUntil(lambda: page.lanes.visibleRegion().boundingRect() == page.lanes.rect())
+
+
+def test_in_a_low_window_the_hours_stay_below_the_lanes_that_are_seen(page, qtbot):
+    lanes = page.lanes
+    page.window().resize(1280, 620)
+    qtbot.waitUntil(lambda: lanes.visibleRegion().boundingRect().height() < lanes.height())
+    lanes.axis.move(-3600)  # a time that stands still
+    seen = lanes.parentWidget()
+
+    def hours():
+        return seen.grab(QRect(0, seen.height() - lane_painter.TIMES, seen.width(), lane_painter.TIMES)).toImage()
+
+    bar = seen.parentWidget().verticalScrollBar()
+    bar.setValue(bar.maximum())
+    at_the_end = hours()
+    bar.setValue(0)
+    assert hours() == at_the_end

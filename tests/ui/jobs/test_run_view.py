@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.model import MetricCurve, Run
-from mlops_desk.ui.jobs.detail import metrics
-from mlops_desk.ui.jobs.detail.run_look import look
+from mlops_desk.jobs.window.detail import metrics
+from mlops_desk.jobs.window.detail.run import look
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.records.model import MetricCurve, Run
 
 
 @pytest.fixture

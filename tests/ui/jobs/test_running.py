@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.records.event import JobMoved
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.running import LiveUse, Progress, Stuck, StuckSign
-from mlops_desk.ui.jobs.table.columns import COLUMNS
-from mlops_desk.ui.words import jobs as words
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.job_activity import LiveUse, Progress, Stuck, StuckSign
+from mlops_desk.jobs.window.table.columns import COLUMNS
+from mlops_desk.kit.window.words import jobs as words
+from mlops_desk.machine.records.event import JobMoved
 
 GIB = 1 << 30
 ID = "8d2e3f4a5b6c"

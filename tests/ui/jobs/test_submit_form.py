@@ -10,17 +10,16 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
-from mlops_desk.base.errors import Invalid, Place
-from mlops_desk.records.jobs.imported import ImportedJob, ImportedJobs, ImportNote
-from mlops_desk.records.jobs.place import Alternative, DryRun, QueuePlace
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.staging import DataStanding, StagingForecast
-from mlops_desk.records.jobs.template import JobTemplate
-from mlops_desk.ui.jobs.form.changes import changes
-from mlops_desk.ui.jobs.form.check import gpus_asked, on_which
-from mlops_desk.ui.jobs.form.importing import is_foreign
-from mlops_desk.ui.jobs.form.submit_form import SubmitDialog
-from mlops_desk.ui.widgets.button import Button
+from mlops_desk.jobs.records.job_import import ImportedJob, ImportedJobs, ImportNote
+from mlops_desk.jobs.records.queue_position import Alternative, DryRun, QueuePlace
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.staging import DataStanding, StagingForecast
+from mlops_desk.jobs.records.template import JobTemplate
+from mlops_desk.jobs.window.form.check import gpus_asked, on_which
+from mlops_desk.jobs.window.form.importer import is_foreign
+from mlops_desk.jobs.window.form.submit_form import SubmitDialog, changes
+from mlops_desk.kit.base.errors import Invalid, Place
+from mlops_desk.kit.window.widgets.button import Button
 
 FILE = """\
 apiVersion: mlops-desk/v1
@@ -357,7 +356,7 @@ def test_tab_goes_through_the_form_as_one_reads_it_and_to_its_buttons_last(dialo
 
 def test_what_is_wrong_is_announced_once_to_who_hears_the_window(dialog, monkeypatch):
     heard = []
-    monkeypatch.setattr("mlops_desk.ui.jobs.form.pane.announce", lambda _widget, text: heard.append(text))
+    monkeypatch.setattr("mlops_desk.jobs.window.form.pane.announce", lambda _widget, text: heard.append(text))
     wrong = Invalid(
         "Line 6, column 19: 'two' does not fit.", "Expected: a whole number.", place=Place(6, 19, "resources.gpus")
     )

@@ -5,9 +5,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.ui.jobs.form import fields
-from mlops_desk.ui.jobs.form.fields import FIELDS, NotYet
-from mlops_desk.ui.jobs.form.yaml_text import NoForm, found, path_at, put, read, value_of
+from mlops_desk.jobs.window.form import pane
+from mlops_desk.jobs.window.form.pane import FIELDS, NotYet
+from mlops_desk.jobs.window.form.yaml_text import NoForm, found, path_at, put, read, value_of
 
 FILE = """\
 # my job
@@ -146,15 +146,15 @@ def test_a_place_is_found_again_as_a_field():
 @pytest.mark.parametrize(
     ("field", "text", "value"),
     [
-        (fields.COMMAND, "python -c 'print(1)'", ["python", "-c", "print(1)"]),
-        (fields.PAIRS, "A=1\nB=x=y", {"A": "1", "B": "x=y"}),
+        (pane.COMMAND, "python -c 'print(1)'", ["python", "-c", "print(1)"]),
+        (pane.PAIRS, "A=1\nB=x=y", {"A": "1", "B": "x=y"}),
         (
-            fields.MOUNTS,
+            pane.MOUNTS,
             "/data:/in\n/out:/out:rw",
             [{"source": "/data", "target": "/in"}, {"source": "/out", "target": "/out", "mode": "rw"}],
         ),
-        (fields.NAMES, "a, b", ["a", "b"]),
-        (fields.TEXT, "1GiB", "1GiB"),
+        (pane.NAMES, "a, b", ["a", "b"]),
+        (pane.TEXT, "1GiB", "1GiB"),
     ],
 )
 def test_a_field_is_typed_as_it_is_shown(field, text, value):
@@ -165,16 +165,16 @@ def test_a_field_is_typed_as_it_is_shown(field, text, value):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        (fields.TEXT, "two\nlines"),
-        (fields.TEXT, ["a"]),
-        (fields.COMMAND, "python x"),
-        (fields.PAIRS, {"A": "two\nlines"}),
-        (fields.PAIRS, {"A=B": "1"}),
-        (fields.PAIRS, {"A": " padded"}),
-        (fields.MOUNTS, [{"source": "/a", "target": "/b", "stage": "true"}]),
-        (fields.MOUNTS, [{"source": "/a:b", "target": "/b"}]),
-        (fields.MOUNTS, [{"source": "/a"}]),
-        (fields.NAMES, ["a,b"]),
+        (pane.TEXT, "two\nlines"),
+        (pane.TEXT, ["a"]),
+        (pane.COMMAND, "python x"),
+        (pane.PAIRS, {"A": "two\nlines"}),
+        (pane.PAIRS, {"A=B": "1"}),
+        (pane.PAIRS, {"A": " padded"}),
+        (pane.MOUNTS, [{"source": "/a", "target": "/b", "stage": "true"}]),
+        (pane.MOUNTS, [{"source": "/a:b", "target": "/b"}]),
+        (pane.MOUNTS, [{"source": "/a"}]),
+        (pane.NAMES, ["a,b"]),
     ],
 )  # fmt: skip
 def test_what_a_field_would_lose_is_left_to_the_file(field, value):
@@ -182,7 +182,7 @@ def test_what_a_field_would_lose_is_left_to_the_file(field, value):
 
 
 @pytest.mark.parametrize(
-    ("field", "text"), [(fields.COMMAND, "echo 'a"), (fields.PAIRS, "A"), (fields.MOUNTS, "/a"), (fields.MOUNTS, "/a:")]
+    ("field", "text"), [(pane.COMMAND, "echo 'a"), (pane.PAIRS, "A"), (pane.MOUNTS, "/a"), (pane.MOUNTS, "/a:")]
 )
 def test_what_is_no_value_yet_is_said_and_not_put(field, text):
     with pytest.raises(NotYet):
@@ -192,7 +192,7 @@ def test_what_is_no_value_yet_is_said_and_not_put(field, text):
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=4))
 @example(["a b", "", "'", "\n"])
 def test_a_command_comes_back_as_it_was(words):
-    assert fields.COMMAND.typed(fields.COMMAND.shown(words)) == words
+    assert pane.COMMAND.typed(pane.COMMAND.shown(words)) == words
 
 
 def test_each_field_has_a_place_of_its_own():

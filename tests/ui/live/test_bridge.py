@@ -5,8 +5,8 @@ import threading
 import pytest
 from doubles import Double
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.ui.live.topic import Topic
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.live.store import Topic
 
 
 def test_the_listener_ends_when_the_window_stops(start):

@@ -4,17 +4,16 @@ from doubles import Double, job_record, some_endpoints
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.records import event as events
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.running import LiveUse, Progress
-from mlops_desk.records.model import Registry
-from mlops_desk.ui import catalogue
-from mlops_desk.ui.curves.points import reduced, runs_of
-from mlops_desk.ui.live import announcements
-from mlops_desk.ui.live.recent_tracks import tile_keys
-from mlops_desk.ui.live.store import Store, devices_of
-from mlops_desk.ui.live.topic import Topic
+from mlops_desk.desk.window import catalogue
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.job_activity import LiveUse, Progress
+from mlops_desk.kit.base.errors import DeskError
+from mlops_desk.kit.window.curves.points import reduced, runs_of
+from mlops_desk.kit.window.live import announcements
+from mlops_desk.kit.window.live.recent_tracks import tile_keys
+from mlops_desk.kit.window.live.store import Store, Topic, devices_of
+from mlops_desk.machine.records import event as events
+from mlops_desk.registry.records.model import Registry
 
 
 def test_what_was_announced_while_asking_is_newer_than_the_answer():

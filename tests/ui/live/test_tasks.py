@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from doubles import Jobs
 
-from mlops_desk.base.loop import Loop
-from mlops_desk.ui.live.tasks import Tasks
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.window.live.tasks import Tasks
 
 
 class Silence(Iterator[str]):

@@ -8,20 +8,20 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSettings, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QRegion, QStandardItemModel
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionGraphicsItem, QStyleOptionViewItem, QVBoxLayout, QWidget
 
-from mlops_desk.records.registry.lineage import LineageKind, LineageNode
-from mlops_desk.records.registry.run_window import RunRow
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem
-from mlops_desk.ui.parts.lineage.layout import PlacedNode
-from mlops_desk.ui.runs.model import ROW_ROLE
-from mlops_desk.ui.runs.paint import NameDelegate, box_of
-from mlops_desk.ui.tables.model import Cell, Column
-from mlops_desk.ui.tables.view import RecordTable
-from mlops_desk.ui.widgets.button import Button
-from mlops_desk.ui.widgets.choice import CheckBox, ChoiceBox
-from mlops_desk.ui.widgets.field import Field
-from mlops_desk.ui.widgets.lines import Line, LinesCard
-from mlops_desk.ui.words.numbers import Mark
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, LinkItem, NodeItem
+from mlops_desk.kit.window.parts.lineage.layout import PlacedNode
+from mlops_desk.kit.window.tables.order import Cell, Column
+from mlops_desk.kit.window.tables.view import RecordTable
+from mlops_desk.kit.window.widgets.button import Button
+from mlops_desk.kit.window.widgets.choice import CheckBox, ChoiceBox
+from mlops_desk.kit.window.widgets.field import Field
+from mlops_desk.kit.window.widgets.lines import Line, LinesCard
+from mlops_desk.kit.window.words.numbers import Mark
+from mlops_desk.registry.records.lineage import LineageKind, LineageNode
+from mlops_desk.registry.records.run_window import RunRow
+from mlops_desk.registry.window.runs.model import ROW_ROLE
+from mlops_desk.registry.window.runs.table import NameDelegate, box_of
 
 LEAST = 3.0
 # Window, surface and raised of the two looks: what a control may stand on.

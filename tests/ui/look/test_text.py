@@ -18,29 +18,29 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
-from mlops_desk.base.text import NAME_LIMIT
-from mlops_desk.records import event as events
-from mlops_desk.records.jobs.brief import brief_of
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit
-from mlops_desk.ui.catalogue import PAGES
-from mlops_desk.ui.drift import retraining
-from mlops_desk.ui.drift import words as drift_words
-from mlops_desk.ui.endpoints import columns as endpointcolumns
-from mlops_desk.ui.endpoints.day import NOTHING
-from mlops_desk.ui.jobs.detail import facts as jobfacts
-from mlops_desk.ui.jobs.table import columns as jobcolumns
-from mlops_desk.ui.live.store import Store
-from mlops_desk.ui.look import text, theme
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.models.list import COLUMNS as MODEL_COLUMNS
-from mlops_desk.ui.models.versions.rows import VersionLine
-from mlops_desk.ui.models.versions.rows import columns as version_columns
-from mlops_desk.ui.tables.model import RecordModel
+from mlops_desk.desk.window.catalogue import PAGES
+from mlops_desk.drift.window import retraining
+from mlops_desk.drift.window import words as drift_words
+from mlops_desk.jobs.records.brief import brief_of
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.window.detail import facts as jobfacts
+from mlops_desk.jobs.window.table import columns as jobcolumns
+from mlops_desk.kit.base.text import NAME_LIMIT
+from mlops_desk.kit.window.live.store import Store
+from mlops_desk.kit.window.look import text, theme
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.tables.model import RecordModel
+from mlops_desk.machine.records import event as events
+from mlops_desk.registry.records.version_hit import ModelCard, VersionHit
+from mlops_desk.registry.window.models.list import COLUMNS as MODEL_COLUMNS
+from mlops_desk.registry.window.models.versions.rows import VersionLine
+from mlops_desk.registry.window.models.versions.rows import columns as version_columns
+from mlops_desk.serving.window import page as endpointcolumns
+from mlops_desk.serving.window.day_history import NOTHING
 
-UI = Path(__file__).resolve().parents[3] / "mlops_desk" / "ui"
-HELPER = UI / "look" / "text.py"
+PACKAGE = Path(__file__).resolve().parents[3] / "mlops_desk"
+HELPER = PACKAGE / "kit/window/look/text.py"
 BANNED_CALLS = {"QLabel", "QMessageBox", "QTextBrowser", "QTextEdit", "QToolTip", "QWhatsThis"}
 BANNED_METHODS = {
     "setToolTip",
@@ -52,11 +52,12 @@ BANNED_METHODS = {
     "setStyleSheet",
 }
 # A list's items, those of a graph and the tray's icon have no widget for set_tip; they are given text by tip_text and menu_text.
-ALLOWED = {("widgets/lines.py", "setToolTip"), ("frame/tray.py", "setToolTip"), ("frame/tray.py", "showMessage"),
-           ("parts/lineage/items.py", "setToolTip"), ("runs/experiments.py", "setToolTip"),
-           ("runs/bar/columns.py", "setToolTip"), ("charts/overlay/legend.py", "setToolTip"),
+ALLOWED = {("kit/window/widgets/lines.py", "setToolTip"), ("desk/window/frame/tray.py", "setToolTip"),
+           ("desk/window/frame/tray.py", "showMessage"), ("kit/window/parts/lineage/items.py", "setToolTip"),
+           ("registry/window/runs/experiments.py", "setToolTip"), ("registry/window/runs/toolbar/columns.py", "setToolTip"),
+           ("kit/window/charts/overlay/legend.py", "setToolTip"),
            # A card's page, which our own code wrote and escaped: it is printed in a process of its own, never shown.
-           ("paper.py", "setHtml")}  # fmt: skip
+           ("kit/window/pdf_worker.py", "setHtml")}  # fmt: skip
 
 NESTED = "<table><tr><td>" * 16
 HOSTILE = [
@@ -85,7 +86,7 @@ def calls_and_texts(source: str) -> tuple[list[tuple[int, str]], list[tuple[int,
 def of_the_window() -> tuple[dict[Path, list[tuple[int, str]]], dict[Path, list[tuple[int, str]]]]:
     """Return the calls that make labels or tips, and the colours, of all modules: to parse them takes seconds."""
     made, colours = {}, {}
-    for path in UI.rglob("*.py"):
+    for path in (path for path in PACKAGE.rglob("*.py") if "window" in path.parts):
         calls, texts = calls_and_texts(path.read_text())
         made[path] = [(line, name) for line, name in calls if name in BANNED_CALLS | BANNED_METHODS]
         colours[path] = [(line, value) for line, value in texts if COLOUR.fullmatch(value)]
@@ -96,7 +97,7 @@ def of_the_window() -> tuple[dict[Path, list[tuple[int, str]]], dict[Path, list[
 def test_nothing_but_the_helper_makes_labels_or_tips():
     found = []
     for path, calls in of_the_window()[0].items():
-        place = str(path.relative_to(UI))
+        place = str(path.relative_to(PACKAGE))
         if path != HELPER:
             found += [
                 f"{place}:{line} {name}" for line, name in calls if name in BANNED_CALLS or (place, name) not in ALLOWED
@@ -119,7 +120,7 @@ def test_the_search_finds_calls_and_colours():
     calls, texts = calls_and_texts('QLabel("#fff")\nwidget.setToolTip(tip)')
     assert (calls, texts) == ([(1, "QLabel"), (2, "setToolTip")], [(1, "#fff")])
     assert of_the_window()[0][HELPER]
-    assert of_the_window()[1][UI / "look" / "theme.py"]
+    assert of_the_window()[1][PACKAGE / "kit/window/look/theme.py"]
 
 
 def _relative_luminance(colour: str) -> float:
@@ -228,7 +229,7 @@ def test_no_view_interprets_a_hostile_text(start, qtbot, hostile):
     double.announce(events.Notice("alert", "jobs", hostile, hostile, time.time()))
     for spec in PAGES:
         program.window.sidebar.choose(spec.id)
-        qtbot.wait(120)
+        qtbot.wait(50)
         program.window.grab()
         assert not rich(program.window)
     program.window.open_palette()

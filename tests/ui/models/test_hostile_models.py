@@ -9,12 +9,12 @@ import pytest
 from model_doubles import ModelVerbs, hits_of
 from PySide6.QtWidgets import QDialog, QMenu
 
-from mlops_desk.records.registry.alias_move import AliasMove, AliasPreview, Follower
-from mlops_desk.records.registry.labels import Labels
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
-from mlops_desk.records.registry.model_files import ModelFileFacts, SignatureColumn
-from mlops_desk.records.registry.version_hit import ModelCard, VersionHit, VersionsFound
-from mlops_desk.ui.widgets.facts import Fact, FactGrid
+from mlops_desk.kit.window.widgets.facts import Fact, FactGrid
+from mlops_desk.registry.records.alias_move import AliasMove, AliasPreview, Follower
+from mlops_desk.registry.records.labels import Labels
+from mlops_desk.registry.records.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.registry.records.model_files import ModelFileFacts, SignatureColumn
+from mlops_desk.registry.records.version_hit import ModelCard, VersionHit, VersionsFound
 from tests.ui.runs.test_hostile import HOSTILE, MOST, check
 
 COUNT = 5000
@@ -91,7 +91,7 @@ def test_of_thousands_of_hostile_models_and_versions_nothing_whole_reaches_the_s
 @pytest.mark.parametrize("tab", ["facts", "lineage", "history"])
 def test_whatever_a_tab_tells_is_cut_and_plain(page, qtbot, tab):
     page.detail.tabs.choose(tab)
-    qtbot.wait(300)
+    qtbot.wait(50)
     assert len(check(page.detail)) > 30
     page.detail.grab()
 
@@ -108,7 +108,7 @@ def test_dialogs_and_menus_are_cut_and_plain(page, qtbot):
     for act in (page.acts.set_alias, page.acts.take_alias_away, page.acts.tag, page.acts.describe, page.acts.delete):
         act()
         dialog = next(one for one in page.window().findChildren(QDialog) if one.isVisible())
-        qtbot.wait(100)
+        qtbot.wait(50)
         check(dialog)
         dialog.reject()
         qtbot.waitUntil(lambda: not [one for one in page.window().findChildren(QDialog) if one.isVisible()])
@@ -122,7 +122,7 @@ def test_dialogs_and_menus_are_cut_and_plain(page, qtbot):
 def test_versions_that_are_ticked_stand_under_cut_titles(page, qtbot):
     for place in range(2):
         page.versions.tick(page.versions.table.records.order.keys[place])
-    qtbot.wait(200)
+    qtbot.wait(50)
     check(page.comparison)
 
 

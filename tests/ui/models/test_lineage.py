@@ -12,15 +12,14 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.parts.lineage.graph import LineageGraph
-from mlops_desk.ui.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, letters, mark_of
-from mlops_desk.ui.parts.lineage.layout import along, arranged, step
-from mlops_desk.ui.parts.lineage.leading import leads
-from mlops_desk.ui.parts.lineage.passing import passed, taken_rows
-from mlops_desk.ui.parts.lineage.saving import writer
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.parts.lineage.export import writer
+from mlops_desk.kit.window.parts.lineage.footer import leads
+from mlops_desk.kit.window.parts.lineage.graph import LineageGraph, passed, taken_rows
+from mlops_desk.kit.window.parts.lineage.items import BOX_HEIGHT, BOX_WIDTH, letters, mark_of
+from mlops_desk.kit.window.parts.lineage.layout import along, arranged, step
+from mlops_desk.registry.records.lineage import Lineage, LineageEdge, LineageKind, LineageNode, OpenLineage
 
 NODES = st.lists(
     st.tuples(st.integers(0, 30), st.sampled_from(list(LineageKind))), max_size=40, unique_by=lambda n: n[0]

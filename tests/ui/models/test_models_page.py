@@ -10,18 +10,17 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records import event as events
-from mlops_desk.records.registry.tracker import Tracker, TrackerKind
-from mlops_desk.records.registry.version_hit import VersionHit
-from mlops_desk.ui.endpoints.deploy_form import DeployDialog
-from mlops_desk.ui.endpoints.token_dialog import TokenDialog
-from mlops_desk.ui.live.topic import Topic
-from mlops_desk.ui.models import metrics
-from mlops_desk.ui.models.loads import CARDS
-from mlops_desk.ui.models.page import query_of
-from mlops_desk.ui.models.registries import AddressDialog
-from mlops_desk.ui.widgets.button import CopyButton
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.live.store import Topic
+from mlops_desk.kit.window.widgets.button import CopyButton
+from mlops_desk.machine.records import event as events
+from mlops_desk.registry.records.tracker import Tracker, TrackerKind
+from mlops_desk.registry.records.version_hit import VersionHit
+from mlops_desk.registry.window.models import metrics
+from mlops_desk.registry.window.models.loads import CARDS
+from mlops_desk.registry.window.models.page import query_of
+from mlops_desk.registry.window.models.registries import AddressDialog
+from mlops_desk.serving.window.deploy_form import DeployDialog, TokenDialog
 
 
 def titles(table):
@@ -200,7 +199,7 @@ def test_a_search_shows_what_is_known_says_what_may_come_and_asks_until_that_is_
 
 
 def test_a_search_of_which_not_all_is_shown_says_of_how_many(page, double, qtbot, monkeypatch):
-    monkeypatch.setattr("mlops_desk.ui.models.search.FOUND_MOST", 5)
+    monkeypatch.setattr("mlops_desk.registry.window.models.list.FOUND_MOST", 5)
     page.search.field.setText("fraud")
     qtbot.waitUntil(lambda: page.versions.heading.whole == "Found: the newest 5 of 12 versions")
     assert page.versions.table.shown_rows() == 5

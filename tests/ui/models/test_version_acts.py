@@ -3,13 +3,13 @@
 import pytest
 from pressing import click, opened
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.registry.transfer import Loss
-from mlops_desk.records.registry.version_hit import VersionHit
-from mlops_desk.ui.models.acts.labels import DescribeDialog, TagDialog
-from mlops_desk.ui.models.acts.transfer import ImportDialog, file_name, left_behind
-from mlops_desk.ui.models.alias.removal import AliasRemovalDialog
-from mlops_desk.ui.models.alias.words import stays
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.records.transfer import Loss
+from mlops_desk.registry.records.version_hit import VersionHit
+from mlops_desk.registry.window.models.acts.acts import AliasRemovalDialog
+from mlops_desk.registry.window.models.acts.labels import DescribeDialog, TagDialog
+from mlops_desk.registry.window.models.acts.transfer import ImportDialog, file_name, left_behind
+from mlops_desk.registry.window.models.alias.words import stays
 
 
 @pytest.fixture

@@ -10,17 +10,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.records.registry.alias_move import AliasMove
-from mlops_desk.records.registry.model_files import ModelFileFacts
-from mlops_desk.records.registry.transfer import CheckedFile, Verified
-from mlops_desk.ui.models import history
-from mlops_desk.ui.models.acts.labels import DescribeDialog, TagDialog
-from mlops_desk.ui.models.acts.remove import DeleteDialog
-from mlops_desk.ui.models.acts.verify import VerifyDialog, verdict
-from mlops_desk.ui.models.alias.dialog import AliasDialog
-from mlops_desk.ui.models.detail.history import said_at
-from mlops_desk.ui.models.detail.pane import said_change
+from mlops_desk.kit.base.errors import Refused, Unavailable
+from mlops_desk.registry.records.alias_move import AliasMove
+from mlops_desk.registry.records.model_files import ModelFileFacts
+from mlops_desk.registry.records.transfer import CheckedFile, Verified
+from mlops_desk.registry.window.models import history
+from mlops_desk.registry.window.models.acts.acts import DeleteDialog, VerifyDialog, verdict
+from mlops_desk.registry.window.models.acts.labels import DescribeDialog, TagDialog
+from mlops_desk.registry.window.models.alias.dialog import AliasDialog
+from mlops_desk.registry.window.models.detail.pane import said_at, said_change
 
 
 def told(grid):

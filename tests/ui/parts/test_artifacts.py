@@ -8,22 +8,21 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QBuffer, QIODevice, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage, QTextTable
 
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.records.model import Artifact
-from mlops_desk.records.registry.artifact_view import ArtifactTable, ArtifactView
-from mlops_desk.records.registry.version_hit import VersionHit
-from mlops_desk.ui.models.detail.files import source_of
-from mlops_desk.ui.parts.artifacts import words
-from mlops_desk.ui.parts.artifacts.lines import LINE_SHOWN, LINES_SHOWN, shown
-from mlops_desk.ui.parts.artifacts.markdown import MarkedPiece, blocks
-from mlops_desk.ui.parts.artifacts.pane import ArtifactsPane
-from mlops_desk.ui.parts.artifacts.picture import decoded
-from mlops_desk.ui.parts.artifacts.prose import ProseView
-from mlops_desk.ui.parts.artifacts.source import ArtifactSource
-from mlops_desk.ui.parts.artifacts.tree import SHOWN
-from mlops_desk.ui.runs.right import files_of
-from mlops_desk.ui.tables.export import as_text
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.kit.base.errors import NotFound, Unavailable
+from mlops_desk.kit.window.parts.artifacts import preview
+from mlops_desk.kit.window.parts.artifacts.lines import LINE_SHOWN, LINES_SHOWN, shown
+from mlops_desk.kit.window.parts.artifacts.markdown import MarkedPiece, blocks
+from mlops_desk.kit.window.parts.artifacts.pane import SHOWN, ArtifactsPane
+from mlops_desk.kit.window.parts.artifacts.preview import decoded
+from mlops_desk.kit.window.parts.artifacts.prose import ProseView
+from mlops_desk.kit.window.parts.artifacts.source import ArtifactSource
+from mlops_desk.kit.window.tables.view import as_text
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.registry.records.artifact_view import ArtifactTable, ArtifactView
+from mlops_desk.registry.records.model import Artifact
+from mlops_desk.registry.records.version_hit import VersionHit
+from mlops_desk.registry.window.models.detail.pane import source_of
+from mlops_desk.registry.window.runs.detail_area import files_of
 
 TREE = {
     "": [Artifact("plots", is_folder=True), Artifact("MLmodel", size_bytes=812), Artifact("a.csv", size_bytes=90),
@@ -397,18 +396,18 @@ def test_a_picture_is_a_png_of_a_size_that_the_agent_makes_and_nothing_else(qapp
     ],
 )
 def test_a_file_without_a_preview_says_why(view, said):
-    assert said in words.nothing_to_see(view)
+    assert said in preview.nothing_to_see(view)
 
 
 def test_what_is_left_out_is_said():
-    assert words.left_out(ArtifactView("a", "text", 10 << 30, "x", is_cut=True)) == (
+    assert preview.left_out(ArtifactView("a", "text", 10 << 30, "x", is_cut=True)) == (
         "This is the beginning of 10\u202fGiB. Save it to have all."
     )
-    assert words.left_out(ArtifactView("a", "text", 3, "abc")) == ""
+    assert preview.left_out(ArtifactView("a", "text", 3, "abc")) == ""
     damaged = ArtifactView("a.pkl", "pickle", 10, "PROTO 4", is_cut=True, problem="What follows is no operation.")
-    assert words.left_out(damaged) == "What follows is no operation."
+    assert preview.left_out(damaged) == "What follows is no operation."
     whole = ArtifactTable(("a",), (("1",),), 1)
-    assert words.left_out(ArtifactView("a", "table", 3, table=whole)) == ""
+    assert preview.left_out(ArtifactView("a", "table", 3, table=whole)) == ""
 
 
 # What the pages ask of the agent.

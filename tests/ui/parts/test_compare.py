@@ -8,12 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.registry.comparison import CodeDifference, ComparedGroup, ComparedValue
-from mlops_desk.ui.parts.compare import comparison
-from mlops_desk.ui.parts.compare.code import CodeView
-from mlops_desk.ui.parts.compare.comparison import Compared
-from mlops_desk.ui.parts.compare.pane import ComparePane
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.parts.compare import comparison
+from mlops_desk.kit.window.parts.compare.code import CodeView
+from mlops_desk.kit.window.parts.compare.comparison import Compared
+from mlops_desk.kit.window.parts.compare.pane import ComparePane
+from mlops_desk.registry.records.comparison import CodeDifference, ComparedGroup, ComparedValue
 
 METRICS, PARAMS, TAGS = ComparedGroup.METRICS, ComparedGroup.PARAMS, ComparedGroup.TAGS
 AUC = ComparedValue(METRICS, "auc", (0.91, 0.94, None), differs=True, best=1)

@@ -9,11 +9,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.registry.run_window import MetricSpread, RunGroup
-from mlops_desk.ui.runs import names
-from mlops_desk.ui.runs.groups import rows
-from mlops_desk.ui.runs.groups.rows import Grouping, RunGroupRow
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.records.run_window import MetricSpread, RunGroup
+from mlops_desk.registry.window.runs import groups as rows
+from mlops_desk.registry.window.runs import names
+from mlops_desk.registry.window.runs.groups import Grouping, RunGroupRow
 
 
 @pytest.fixture

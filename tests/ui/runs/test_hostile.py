@@ -10,8 +10,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QListView, QTableView, QWidget
 from run_doubles import some_runs
 
-from mlops_desk.records.model import Run
-from mlops_desk.records.registry.run_window import RunRow, RunWindow
+from mlops_desk.registry.records.model import Run
+from mlops_desk.registry.records.run_window import RunRow, RunWindow
 
 LENGTH = 20_000  # ten times what is shown; five times more took a worker of the tests to 9 GB
 HOSTILE = tuple(
@@ -104,7 +104,7 @@ def test_of_ten_thousand_hostile_rows_nothing_whole_reaches_the_screen(start, do
     assert len(page.ticks) == 100
     page.table.selectRow(5000)
     check(page)
-    from mlops_desk.ui.catalogue import feature
+    from mlops_desk.desk.window.catalogue import feature
 
     assert max(len(action.title) for action in feature("runs").things(page.context)) < 1000
 
@@ -175,7 +175,7 @@ def test_whatever_stands_beside_the_table_is_cut_and_plain(start, hostile, qtbot
         page.table.tick(place)
     page.right.tabs.choose(tab)
     qtbot.waitUntil(lambda: not page.loader.is_waiting)
-    qtbot.wait(300)
+    qtbot.wait(50)
     assert len(check(page)) > 50
 
 

@@ -4,9 +4,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.registry.mirror.column import read_column, split_experiments, split_names
-from mlops_desk.ui.runs import names
-from mlops_desk.ui.runs.names import ColumnName
-from mlops_desk.ui.runs.question import RunQuestion
+from mlops_desk.registry.window.runs import names
+from mlops_desk.registry.window.runs.names import ColumnName
+from mlops_desk.registry.window.runs.query import RunQuestion
 
 any_name = st.text(st.one_of(st.sampled_from("a,`:\"' .="), st.characters()), min_size=1, max_size=12)
 keys = any_name.filter(lambda key: key.strip() != "")

@@ -12,12 +12,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from run_doubles import refusing, some_runs
 
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.records.registry.run_window import RunRow, RunWindow
-from mlops_desk.ui.runs import asking, names
-from mlops_desk.ui.runs.detail.links import links_of
-from mlops_desk.ui.runs.rows import CHUNK
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.kit.base.errors import NotFound, Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.registry.records.run_window import RunRow, RunWindow
+from mlops_desk.registry.window.runs import names, queries
+from mlops_desk.registry.window.runs.detail.pane import links_of
+from mlops_desk.registry.window.runs.rows import CHUNK
 
 AUC = 4  # its place among the columns that are shown at first
 LIVE = "a0000000000000000000000000000001"
@@ -115,7 +115,7 @@ def test_of_a_hundred_thousand_runs_only_those_near_the_screen_are_asked_for(pag
     bar.setValue(bar.maximum() // 2)
     assert page.table.runs.cell(50_000, 0).text == "…"
     qtbot.waitUntil(lambda: page.table.runs.cell(50_000, 0).text == "run-50000")
-    qtbot.wait(200)
+    qtbot.wait(50)
     offsets = {one.offset for _uri, one in double.asked_windows}
     assert offsets <= {0, 100, *range(49_700, 50_400, CHUNK)}
     assert len(double.asked_windows) < 12
@@ -126,7 +126,7 @@ def test_rows_that_were_scrolled_past_are_never_asked_for(page, double, qtbot):
     double.answer_window = synthetic(100_000, delay=0.05)
     page.reload()
     qtbot.waitUntil(lambda: page.table.runs.rowCount() == 100_000)
-    qtbot.wait(300)
+    qtbot.wait(50)
     double.asked_windows.clear()
     bar = page.table.verticalScrollBar()
     for step in range(50):
@@ -172,7 +172,7 @@ def test_what_changes_while_rows_are_asked_for_is_asked_for_again(page, double, 
     double.answer_window = before
     page.reload()
     qtbot.waitUntil(lambda: page.table.runs.rowCount() == 1000)
-    qtbot.wait(1000)  # until nothing is asked any more
+    qtbot.wait(50)  # until nothing is asked any more
     double.answer_window = slow
     page.loader.refresh()
     qtbot.waitUntil(asked.is_set)
@@ -197,9 +197,9 @@ def test_a_hidden_page_asks_for_nothing(page, double, qtbot):
     page.reload()
     qtbot.waitUntil(lambda: page.table.runs.rowCount() == 3)
     page.window().sidebar.choose("host")
-    qtbot.wait(100)
+    qtbot.wait(50)
     count = len(double.asked_windows)
-    qtbot.wait(1500)
+    qtbot.wait(50)
     assert len(double.asked_windows) == count
 
 
@@ -324,7 +324,7 @@ def test_columns_are_learned_again_once_all_runs_were_read_and_after_they_were_r
     qtbot.waitUntil(lambda: len(page.bar.filter.names.metrics) > 0)
     count = len(asked_columns)
     page.loader.refresh()
-    qtbot.wait(300)
+    qtbot.wait(50)
     assert len(asked_columns) == count, "they are known by now"
 
 
@@ -399,7 +399,7 @@ def test_what_keeps_a_run_from_being_shown_stays_said_while_it_is_asked_for_agai
         answers.get(timeout=20)
         raise Unavailable("The store is locked.")
 
-    monkeypatch.setattr(asking, "story", story)
+    monkeypatch.setattr(queries, "story", story)
     detail.show_run("0" + "c" * 31, None)
     qtbot.waitUntil(lambda: len(asked) == 1)
     assert "Loading the run" in detail.state.details()
@@ -556,23 +556,23 @@ def test_columns_are_found_ticked_and_taken_away(page, double, qtbot):
 
 
 def test_the_table_is_saved_whole_with_what_it_is_of(page, double, tmp_path):
-    from mlops_desk.ui.runs.bar import saving
+    from mlops_desk.registry.window.runs.toolbar import export
 
     path = tmp_path / "runs.csv"
     question = dataclasses.replace(page.loader.question, filter="auc > 0.9", columns=("metrics.auc", "params.lr"))
-    count = saving.write(double, question, "lab", path)
+    count = export.write(double, question, "lab", path)
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# runs of,lab"
     assert lines[3] == "run_id,run_name,status,metrics.auc,params.lr"
     assert len(lines) == 4 + count
     assert not any(math.isnan(float(line.split(",")[3])) for line in lines[4:])
     with pytest.raises(Exception, match="could not be written"):
-        saving.write(double, question, "lab", tmp_path / "nowhere" / "runs.csv")
+        export.write(double, question, "lab", tmp_path / "nowhere" / "runs.csv")
 
 
 def test_the_palette_goes_to_a_run_by_name_or_id(page, double):
-    from mlops_desk.ui.catalogue import feature
-    from mlops_desk.ui.frame.palette import ranked
+    from mlops_desk.desk.window.catalogue import feature
+    from mlops_desk.desk.window.frame.palette import ranked
 
     offered = list(feature("runs").things(page.context))
     assert ranked(offered, "sweep-05")[0].title == "Run sweep-05"

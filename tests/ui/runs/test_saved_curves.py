@@ -9,7 +9,7 @@ from PIL import Image
 from PySide6.QtWidgets import QFileDialog
 from run_doubles import STEPS, some_runs
 
-from mlops_desk.ui.look import theme
+from mlops_desk.kit.window.look import theme
 
 SWEPT = (10, 11, 12)  # rows of the sweep, which has ended
 

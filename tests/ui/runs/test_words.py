@@ -4,11 +4,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.records.model import Run
-from mlops_desk.registry.mirror.filter.reading import read_filter
-from mlops_desk.registry.mirror.plain.values import fulfils
-from mlops_desk.ui.runs import names, words
-from mlops_desk.ui.runs.names import ColumnName
+from mlops_desk.registry.mirror.filter.parser import read_filter
+from mlops_desk.registry.mirror.plain import fulfils
+from mlops_desk.registry.records.model import Run
+from mlops_desk.registry.window.runs import names, words
+from mlops_desk.registry.window.runs.names import ColumnName
 
 KEYS = st.text(st.sampled_from("abz .-/:_"), min_size=1, max_size=8).filter(lambda key: key == key.strip())
 VALUES = st.text(

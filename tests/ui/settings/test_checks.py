@@ -3,8 +3,8 @@
 import pytest
 from PySide6.QtCore import Qt
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.agent import Check
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.records.agent import Check
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from staging_doubles import used_by
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.ui.settings.disk import words
-from mlops_desk.ui.settings.disk.clear_form import ClearDialog
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.settings import disk as words
+from mlops_desk.desk.window.settings.disk import ClearDialog
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 USED, FREE, UNDER_WAY, BEGUN = "1000/a/1", "1000/b/1", "1000/c/1", "1001/d/1"
 

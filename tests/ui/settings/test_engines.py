@@ -7,12 +7,12 @@ from doubles import job_record
 from engine_doubles import LOCAL_SOCKET, PODMAN_SOCKET
 from pressing import click
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.records.engine import GpuProof
-from mlops_desk.records.jobs.job import Attempt, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.ui.settings.engines.prove_form import ProveDialog, job_file
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.settings.engines import ProveDialog, job_file
+from mlops_desk.engines.records.engine import GpuProof
+from mlops_desk.jobs.records.job import Attempt, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 
 def opened(page, kind):
@@ -42,7 +42,7 @@ def idle(double):
 
 
 def test_nobody_asks_the_engines_before_they_are_looked_at(page, double, qtbot):
-    qtbot.wait(100)
+    qtbot.wait(50)
     assert ("engines", "list") not in double.calls
 
 

@@ -6,18 +6,18 @@ import pytest
 from pressing import click, opened
 from registry_doubles import some_report
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.records.registry.clean_up import CleanUpDone, CleanUpPreview
-from mlops_desk.records.registry.doctor import FindingState, StoreFixed
-from mlops_desk.records.registry.labels import RunStage
-from mlops_desk.records.registry.tracker import Tracker, TrackerKind
-from mlops_desk.ui.settings.registries.cleaning import words as cleaning
-from mlops_desk.ui.settings.registries.cleaning.dialog import CleanUpDialog
-from mlops_desk.ui.settings.registries.cleaning.rule import CleanUpWish
-from mlops_desk.ui.settings.registries.doctor import words
-from mlops_desk.ui.settings.registries.form import LoginDialog, RegistryDialog
-from mlops_desk.ui.settings.registries.words import COLUMNS
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.settings.registries import cleanup as cleaning
+from mlops_desk.desk.window.settings.registries.cleanup import CleanUpDialog, CleanUpWish
+from mlops_desk.desk.window.settings.registries.doctor import words
+from mlops_desk.desk.window.settings.registries.view import LoginDialog, RegistryDialog
+from mlops_desk.desk.window.settings.registries.words import COLUMNS
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.kit.window.widgets.confirmation import Confirm
+from mlops_desk.machine.records import event as events
+from mlops_desk.registry.records.clean_up import CleanUpDone, CleanUpPreview
+from mlops_desk.registry.records.doctor import FindingState, StoreFixed
+from mlops_desk.registry.records.labels import RunStage
+from mlops_desk.registry.records.tracker import Tracker, TrackerKind
 
 
 @pytest.fixture
@@ -43,6 +43,15 @@ def test_each_registry_tells_what_it_is_and_what_keeps_one_from_it(view, qtbot):
     qtbot.waitUntil(lambda: cell(view.table, "team", "Runs") == "20,000")
     assert cell(view.table, "team", "Read by") == "its tables"
     assert not view.trouble_of.isVisible()
+
+
+def test_one_that_is_added_or_meant_elsewhere_shows_while_the_list_is_open(view, double, qtbot):
+    double.trackers = [*double.trackers, Tracker("lab", "http://lab:5000", TrackerKind.HTTP)]
+    double.announce(events.RegistriesChanged())
+    qtbot.waitUntil(lambda: view.table.shown_rows() == 5)
+    double.trackers = [replace(one, is_default=one.name == "lab") for one in double.trackers]
+    double.announce(events.SettingsChanged(("registry.uri",)))
+    qtbot.waitUntil(lambda: cell(view.table, "lab", "Name") == "lab (default)")
 
 
 def test_a_count_that_is_not_the_whole_says_so_and_is_sorted_by_what_is_sure():

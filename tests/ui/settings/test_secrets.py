@@ -10,14 +10,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import DeskError, Invalid, Unavailable
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.setting import SecretName
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.settings.secrets.form import LARGEST_BYTES, SecretDialog, read
-from mlops_desk.ui.settings.secrets.users import KeptSecret, is_own, joined
-from mlops_desk.ui.settings.secrets.view import loss
-from mlops_desk.ui.widgets.confirmation import Confirm
+from mlops_desk.desk.window.settings.secrets.form import LARGEST_BYTES, KeptSecret, SecretDialog, is_own, joined, read
+from mlops_desk.desk.window.settings.secrets.view import loss
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.kit.base.errors import DeskError, Invalid, Unavailable
+from mlops_desk.kit.records.setting import SecretName
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.confirmation import Confirm
 
 VALUE = "s3cr3t-value-91"
 

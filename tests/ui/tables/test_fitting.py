@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.ui.tables.fitting import WantedColumn, left_out
-from mlops_desk.ui.tables.model import Cell, Column
-from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.kit.window.tables.order import Cell, Column
+from mlops_desk.kit.window.tables.view import RecordTable, WantedColumn, left_out
 
 COLUMNS = tuple(
     Column(key, key.title(), Cell, spare=key not in {"name", "size"}, hidden=key == "shy")

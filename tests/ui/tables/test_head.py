@@ -5,8 +5,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QApplication, QTableView
 
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.tables.paint import PlainHeader
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.tables.paint import PlainHeader
 
 
 @pytest.mark.parametrize("dark", [True, False])

@@ -9,13 +9,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.gpu import GpuState
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.tables.widths import COLUMN_SHARE
-from mlops_desk.ui.words import gpus
+from mlops_desk.gpus.window.tables import JudgedGpu
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.tables.widths import COLUMN_SHARE
+from mlops_desk.kit.window.words import gpus
+from mlops_desk.machine.records.gpu import GpuState
 
 NOTHING = "Nothing matches \u201czzz\u201d"
 
@@ -42,7 +43,7 @@ def test_a_new_job_stands_at_the_end_of_the_queue_and_the_others_stay(jobs, doub
     place = before.index("eval-nightly") + 1  # the last one that waits
     assert shown(jobs.table, "name") == [*before[:place], "fresh", *before[place:]]
     jobs.reload()
-    qtbot.wait(300)
+    qtbot.wait(50)
     assert shown(jobs.table, "name") == [*before[:place], "fresh", *before[place:]]
 
 
@@ -68,7 +69,7 @@ def test_drift_reports_stand_newest_first_and_a_persons_sort_is_kept(start, doub
     assert header.sortIndicatorOrder() is Qt.SortOrder.DescendingOrder
     page.reports.sort_by_key("moved", Qt.SortOrder.AscendingOrder)
     whole.reload()
-    qtbot.wait(300)
+    qtbot.wait(50)
     assert header.sortIndicatorSection() == column(page.reports, "moved")
 
 
@@ -93,7 +94,7 @@ def test_one_long_name_leaves_room_for_the_other_columns(jobs, double, qtbot):
 def test_a_filter_without_a_match_says_so_and_escape_clears_it(start, double, qtbot, page):
     made = start(double, page).window.page()
     qtbot.waitUntil(lambda: made._state.isHidden() or not made._state.isVisible())
-    qtbot.wait(200)
+    qtbot.wait(50)
     QTest.keyClicks(made.filter_field(), "zzz")
     if page == "settings":
         assert made.cards.nothing.isVisible()
@@ -177,8 +178,8 @@ def test_the_names_of_all_gpus_are_read_in_full_whatever_their_state(start, doub
     program.window.resize(1280, 800)
     page = program.window.page()
     qtbot.waitUntil(lambda: page.list.shown_rows() == 8)
-    gpus = {gpu.uuid: replace(gpu, state=state, lease=None) for gpu in page.context.store.status.gpus}
-    page.list.show_records(gpus)
+    states = [replace(gpu, state=state, lease=None) for gpu in page.context.store.status.gpus]
+    page.list.show_records({gpu.uuid: JudgedGpu(gpu, None) for gpu in states})
     metrics = page.list.fontMetrics()
     room = page.list.columnWidth(0) - 2 * theme.SPACE_8
     for row in range(8):

@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
-from mlops_desk.ui.tables.model import Cell, Column, RecordModel
+from mlops_desk.kit.window.tables.model import RecordModel
+from mlops_desk.kit.window.tables.order import Cell, Column
 
 TIMES = 10_000
 TOLERANCE = 200

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QSettings, Qt
 
-from mlops_desk.ui.tables.model import MOST_MOVES, Cell, Column, RecordModel
-from mlops_desk.ui.tables.order import Order
-from mlops_desk.ui.tables.view import RecordTable
+from mlops_desk.kit.window.tables.model import MOST_MOVES, RecordModel
+from mlops_desk.kit.window.tables.order import Cell, Column, Order
+from mlops_desk.kit.window.tables.view import RecordTable
 
 ROWS = 10_000
 

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QStringListModel
 from PySide6.QtWidgets import QTableView
 
-from mlops_desk.ui.tables.widths import column_width, near_rows
+from mlops_desk.kit.window.tables.widths import column_width, near_rows
 
 ROWS = 100_000
 

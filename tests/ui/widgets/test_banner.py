@@ -1,6 +1,6 @@
 """A verdict across the page: its words stand beside it, or below it where they are long, and take no more room."""
 
-from mlops_desk.ui.widgets.banner import Banner
+from mlops_desk.kit.window.widgets.banner import Banner
 
 
 def shown(qtbot, text, width=1000):

@@ -5,11 +5,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QLineEdit, QVBoxLayout, QWidget
 
-from mlops_desk.ui.frame.sidebar import SidebarButton
-from mlops_desk.ui.look import symbols
-from mlops_desk.ui.widgets.button import Button, CopyButton
-from mlops_desk.ui.widgets.card import CardButton
-from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.desk.window.frame.sidebar import SidebarButton
+from mlops_desk.kit.window.look import symbols
+from mlops_desk.kit.window.widgets.button import Button, CopyButton
+from mlops_desk.kit.window.widgets.card import CardButton
+from mlops_desk.kit.window.widgets.tabs import Tabs
 
 KEYS = [Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space]
 

@@ -1,7 +1,7 @@
 """The frame of dialogs: what one answers with stays on the screen, however much comes in."""
 
-from mlops_desk.ui.look.text import Label
-from mlops_desk.ui.widgets.form import FormDialog, Paragraph
+from mlops_desk.kit.window.look.text import Label
+from mlops_desk.kit.window.widgets.form import FormDialog, Paragraph
 
 
 def test_a_dialog_that_grows_keeps_its_answers_on_the_screen(qtbot):

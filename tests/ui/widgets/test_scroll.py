@@ -4,8 +4,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
-from mlops_desk.ui.look.slider import Slider
-from mlops_desk.ui.widgets.scroll import scrolled
+from mlops_desk.kit.window.look.slider import Slider
+from mlops_desk.kit.window.widgets.scroll import scrolled
 
 
 @pytest.fixture

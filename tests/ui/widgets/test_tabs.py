@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtWidgets import QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from mlops_desk.ui.widgets.tabs import Tabs
+from mlops_desk.kit.window.widgets.tabs import Tabs
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from mlops_desk.ui.look import theme
-from mlops_desk.ui.widgets.logview import LogView
-from mlops_desk.ui.widgets.terminal_text import Piece, pieces
+from mlops_desk.kit.window.look import theme
+from mlops_desk.kit.window.widgets.logview import LogView, Piece, pieces
 
 RUN = "0123456789abcdef0123456789abcdef"
 LINK = f"http://127.0.0.1:5000/#/experiments/1/runs/{RUN}"

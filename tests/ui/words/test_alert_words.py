@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlops_desk.records.alert import Alert, AlertRule
-from mlops_desk.ui.words import alerts, numbers
+from mlops_desk.kit.window.words import alerts, numbers
+from mlops_desk.machine.records.alert import Alert, AlertRule
 
 
 def rule(**changes) -> AlertRule:

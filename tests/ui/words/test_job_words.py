@@ -8,11 +8,11 @@ from doubles import gpu_record, job_record
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.records.gpu import GpuProcess, LeaseInfo
-from mlops_desk.records.jobs.brief import brief_of
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.running import Progress
-from mlops_desk.ui.words import gpus, jobs
+from mlops_desk.jobs.records.brief import brief_of
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.job_activity import Progress
+from mlops_desk.kit.window.words import gpus, jobs
+from mlops_desk.machine.records.gpu import GpuProcess, LeaseInfo
 
 NOW = time.mktime((2026, 11, 26, 14, 0, 0, 0, 0, -1))
 

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.metric import MetricState, Reading
-from mlops_desk.records.rule import RetrainState
-from mlops_desk.records.serving.endpoint import EndpointState
-from mlops_desk.ui.gpus import facts, tables
-from mlops_desk.ui.overview import tile_views
-from mlops_desk.ui.tables import export
-from mlops_desk.ui.words import gpus, marks, numbers
+from mlops_desk.automation.records.retraining_rule import RetrainState
+from mlops_desk.desk.window.overview import tiles
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.gpus.window import facts, tables
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.kit.window.tables import view
+from mlops_desk.kit.window.words import gpus, marks, numbers
+from mlops_desk.machine.records.gpu import Gpu, GpuProcess, GpuState, LeaseInfo
+from mlops_desk.machine.records.metric import MetricState, Reading
+from mlops_desk.serving.records.endpoint import EndpointState
 
 
 @pytest.mark.parametrize(
@@ -97,20 +97,20 @@ def test_numbers_are_always_short(value):
 @example("\t=1+1")
 @example("@sum(a1)")
 def test_a_copied_cell_is_no_formula_unless_it_is_a_number(text):
-    cell = export.inert(text)
+    cell = view.inert(text)
     assert cell.endswith(text)
     if cell.startswith(("=", "@", "\t", "\r")):
         raise AssertionError(cell)
 
 
 def test_numbers_are_copied_as_they_are():
-    assert [export.inert(cell) for cell in ("-3.5", "+1.2e+5", "-12 °C")] == ["-3.5", "+1.2e+5", "-12 °C"]
+    assert [view.inert(cell) for cell in ("-3.5", "+1.2e+5", "-12 °C")] == ["-3.5", "+1.2e+5", "-12 °C"]
     for formula in ("-cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", "+1 of them"):
-        assert export.inert(formula) == "'" + formula
+        assert view.inert(formula) == "'" + formula
 
 
 def test_a_tab_in_a_copied_cell_begins_no_other_cell():
-    assert export.as_text([["a\tb", "c"], ["d", "e"]]) == "a b\tc\nd\te"
+    assert view.as_text([["a\tb", "c"], ["d", "e"]]) == "a b\tc\nd\te"
 
 
 def test_a_client_of_mps_holds_a_gpu_and_is_named_as_one():
@@ -128,7 +128,7 @@ def test_a_gpu_that_nobody_may_have_says_why():
     gpu = Gpu("GPU-a", 0, "NVIDIA H100", None, GpuState.OK, lease, processes_known=True)
     assert gpus.gpu_mark(gpu).text.endswith("unknown")
     assert gpus.who(gpu) == "the lease file /x of eve\\x1b[31m is damaged"
-    assert "\nDamaged\\x1b[31m." in tile_views._gpu_tip(gpu, None)
+    assert "\nDamaged\\x1b[31m." in tiles._gpu_tip(gpu, None)
 
 
 @pytest.mark.parametrize(

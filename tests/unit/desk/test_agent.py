@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.loop import Loop
 from mlops_desk.desk import agent as desk_agent
 from mlops_desk.desk.agent import AgentParts, AgentService
-from mlops_desk.records.agent import AgentCost, AgentInfo, AuditEntry
-from mlops_desk.serving.work import WorkBook
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo, AuditEntry
+from mlops_desk.kit.storage.state import State
+from mlops_desk.serving.background_tasks import WorkBook
 from tests.permission import ask_as
 
 

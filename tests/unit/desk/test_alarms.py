@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.desk.rules.alarms import RuleAlarms
-from mlops_desk.records.alert import Alert
+from mlops_desk.automation.alarms import RuleAlarms
+from mlops_desk.machine.records.alert import Alert
 
 RAISED = Alert("a1", "rules/bad", "Bad", "warning", "GPU-1", "", "it is bad", None, 100.0, None, "1", subject="GPU-1")
 

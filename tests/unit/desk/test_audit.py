@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.disk.patience import PatientWriter
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.desk import audit as module
 from mlops_desk.desk.audit import AuditHeads, AuditTrail
 from mlops_desk.desk.settings import HIDDEN, without_secrets
-from mlops_desk.records.agent import AuditEntry, AuditState
-from mlops_desk.records.event import Notice
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.disk.write_deadline import PatientWriter
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.records.agent import AuditEntry, AuditState
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.event import Notice
 
 
 class Table:

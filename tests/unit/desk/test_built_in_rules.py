@@ -14,31 +14,31 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from mlops_desk.alerts.documents import judged, rule_of, spec_of
-from mlops_desk.alerts.service import AlertsService
-from mlops_desk.alerts.table import WATCHED
-from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.rules.built_in import ShelvedAlertRules, open_shelf
-from mlops_desk.desk.rules.past import RULE_METRICS
-from mlops_desk.records.event import AlertChanged, IncidentLogged
-from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.host import Host
-from mlops_desk.records.incident import Incident
-from mlops_desk.records.jobs.running import JobWatch
-from mlops_desk.records.metric import Reading
-from mlops_desk.records.rules.conditions import MetricClause
-from mlops_desk.records.status import Status
-from mlops_desk.rules.document.document import format_rule, parse_rule
-from mlops_desk.rules.kept.built_in import as_judged
-from mlops_desk.rules.live.life import LifeParts, RuleLife
-from mlops_desk.rules.sentence import sentence
-from mlops_desk.telemetry.metrics.titles import TITLES
+from mlops_desk.automation.built_in_rules import ShelvedAlertRules, open_shelf
+from mlops_desk.automation.records.conditions import MetricClause
+from mlops_desk.automation.rules.document.document import format_rule, parse_rule
+from mlops_desk.automation.rules.live.rule_loop import LifeParts, RuleLife
+from mlops_desk.automation.rules.sentence import sentence
+from mlops_desk.automation.rules.storage.built_in import as_judged
+from mlops_desk.desk.automation.fact_history import RULE_METRICS
+from mlops_desk.jobs.records.job_activity import JobWatch
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.machine.alerts.default_rules import WATCHED
+from mlops_desk.machine.alerts.documents import judged, rule_of, spec_of
+from mlops_desk.machine.alerts.service import AlertsService
+from mlops_desk.machine.records.event import AlertChanged, IncidentLogged
+from mlops_desk.machine.records.gpu import Gpu, GpuState
+from mlops_desk.machine.records.host import Host
+from mlops_desk.machine.records.incident import Incident
+from mlops_desk.machine.records.metric import Reading
+from mlops_desk.machine.records.status import Status
+from mlops_desk.machine.telemetry.metrics.table import TITLES
 from tests.service_rig import AGENT, ServiceRig
 
 if TYPE_CHECKING:
-    from mlops_desk.records.alert import Alert
-    from mlops_desk.records.rules.firing import KeptFiring
+    from mlops_desk.automation.records.firing import KeptFiring
+    from mlops_desk.machine.records.alert import Alert
 
 OF = {watched.rule.name: watched for watched in WATCHED}
 STOP = "\n- stop: each\n  warning: 5m"
@@ -241,6 +241,14 @@ def test_what_stands_beside_the_alert_is_done_once_while_it_fires_also_over_a_re
     assert [one.number for one in rig.fired] == [1, 2]
 
 
+def test_no_more_alerts_of_a_rule_are_listed_than_were_asked_for(rig: Rig) -> None:
+    (gpu,) = status(pending=1.0).gpus
+    rig.sample(replace(status(), gpus=(gpu, replace(gpu, uuid="GPU-1", index=1))))
+    rule = rig.shelf.named("gpu_row_remap_pending")
+    assert {one.subject for one in rig.life.firings(rule, 2)} == {"GPU-0", "GPU-1"}
+    assert len(rig.life.firings(rule, 1)) == 1
+
+
 def test_a_job_that_holds_gpus_idle_can_be_stopped_by_the_rule_that_tells_of_it(rig: Rig) -> None:
     rig.edit("job_idle", "- alert: warning", "- alert: warning" + STOP)
     job = JobWatch("j1", "train", "anna", "c")
@@ -300,7 +308,7 @@ def _kept_then(rule_name: str, **changes: Any) -> str:
 def _old(path: Path) -> None:
     """Make a state database as a program of before had it, which has changed rules, alerts and a person's rule."""
     config = Config()
-    config.set_main_option("script_location", "mlops_desk.storage:migrations/state")
+    config.set_main_option("script_location", "mlops_desk.kit.storage:migrations/state")
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -3,9 +3,9 @@
 import time
 from types import SimpleNamespace
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.loop import Loop
 from mlops_desk.desk.container_names import ContainerNames
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.base.loop import Loop
 
 OURS, THEIRS, PLAIN = "ab" * 32, "cd" * 32, "ef" * 32
 

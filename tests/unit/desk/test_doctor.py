@@ -8,20 +8,20 @@ from threading import Event
 
 import pytest
 
-from mlops_desk.base.disk import paths
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Hint, Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.desk import doctor, machine_checks
+from mlops_desk.desk import doctor
 from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.records.agent import AgentCost, AgentInfo, Check
-from mlops_desk.records.gpu import Gpu, GpuState
-from mlops_desk.records.host import Disk, Host
-from mlops_desk.records.metric import Reading
-from mlops_desk.records.model import Registry
-from mlops_desk.records.status import Status
-from mlops_desk.runtimes.local.shell import HostShell
+from mlops_desk.jobs.runtimes.local.shell import HostShell
+from mlops_desk.kit.base.disk import paths
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Hint, Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.records.agent import AgentCost, AgentInfo, Check
+from mlops_desk.machine.records.gpu import Gpu, GpuState
+from mlops_desk.machine.records.host import Disk, Host
+from mlops_desk.machine.records.metric import Reading
+from mlops_desk.machine.records.status import Status
+from mlops_desk.registry.records.model import Registry
 
 INFO = AgentInfo("0", 1.0, AgentCost(0.004, 90 << 20, 0.002), 1, "/d", "i")
 STATUS = Status(
@@ -43,7 +43,7 @@ def drive(root: Path, kernel: str | None, library: str | None) -> Check:
     if library:
         real = write(root, f"usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{library}")
         (real.parent / "libnvidia-ml.so.1").symlink_to(real.name)
-    return machine_checks.library_check(root)
+    return doctor.library_check(root)
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,12 @@ def test_a_data_folder_that_takes_nothing_more_is_a_problem_with_a_fix(free, pau
 
 
 def test_device_files_that_may_not_be_opened_are_named(tmp_path, monkeypatch):
-    assert machine_checks.devices_check(tmp_path).state == "ok"
+    assert doctor.devices_check(tmp_path).state == "ok"
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-caps", "nvidia.txt"):
         write(tmp_path, f"dev/{name}")
-    assert machine_checks.devices_check(tmp_path).text == "all 3 device files can be opened"
-    monkeypatch.setattr(
-        machine_checks.os, "access", lambda path, mode: path.name != "nvidia1" or mode == machine_checks.os.F_OK
-    )
-    check = machine_checks.devices_check(tmp_path)
+    assert doctor.devices_check(tmp_path).text == "all 3 device files can be opened"
+    monkeypatch.setattr(doctor.os, "access", lambda path, mode: path.name != "nvidia1" or mode == doctor.os.F_OK)
+    check = doctor.devices_check(tmp_path)
     assert (check.state, "/dev/nvidia1" in check.text) == ("problem", True)
     assert check.fix
 
@@ -120,15 +118,15 @@ def mounts(root: Path, *rows: tuple[str, str]) -> Path:
 )
 def test_a_data_folder_on_a_network_filesystem_is_refused(tmp_path, folder, state):
     known = mounts(tmp_path, ("/", "ext4"), ("/home", "nfs4"), ("/srv/a\\040b", "cifs"), ("/tmp", "tmpfs"))
-    check = machine_checks.filesystem_check(Path(folder), known)
+    check = doctor.filesystem_check(Path(folder), known)
     assert check.state == state
     assert (check.fix is not None) is (state != "ok")
 
 
 def test_a_mount_over_a_mount_counts(tmp_path):
     known = mounts(tmp_path, ("/", "ext4"), ("/data", "ext4"), ("/data", "nfs"))
-    assert machine_checks.filesystem_of(Path("/data/x"), known) == "nfs"
-    assert machine_checks.filesystem_check(Path("/x"), tmp_path / "nowhere").state == "unknown"
+    assert doctor.filesystem_of(Path("/data/x"), known) == "nfs"
+    assert doctor.filesystem_check(Path("/x"), tmp_path / "nowhere").state == "unknown"
 
 
 def test_an_agent_does_not_start_on_a_network_filesystem_unless_told_to(tmp_path, monkeypatch):
@@ -141,34 +139,34 @@ def test_an_agent_does_not_start_on_a_network_filesystem_unless_told_to(tmp_path
 
 
 def test_the_kernel_log_is_told_readable_or_not(tmp_path):
-    assert machine_checks.kernel_log_check(tmp_path).state == "warning"
+    assert doctor.kernel_log_check(tmp_path).state == "warning"
     write(tmp_path, "dev/kmsg")
-    assert machine_checks.kernel_log_check(tmp_path).state == "ok"
+    assert doctor.kernel_log_check(tmp_path).state == "ok"
 
 
 def test_drives_whose_health_is_closed_are_named_with_a_fix():
     healthy = Disk("nvme0n1", metrics={"hw.disk.wear": Reading(0.1, "1")})
     closed = Disk("nvme1n1", note="needs permission")
-    assert machine_checks.drives_check(replace(STATUS, disks=(healthy,))).state == "ok"
-    check = machine_checks.drives_check(replace(STATUS, disks=(healthy, closed)))
+    assert doctor.drives_check(replace(STATUS, disks=(healthy,))).state == "ok"
+    check = doctor.drives_check(replace(STATUS, disks=(healthy, closed)))
     assert (check.state, "nvme1n1" in check.text, bool(check.fix)) == ("warning", True, True)
-    assert machine_checks.drives_check(STATUS).state == "ok"
+    assert doctor.drives_check(STATUS).state == "ok"
 
 
 def test_udisks_tray_and_cost(tmp_path):
-    assert machine_checks.udisks_check(tmp_path).fix
+    assert doctor.udisks_check(tmp_path).fix
     write(tmp_path, "usr/libexec/udisks2/udisksd")
-    assert machine_checks.udisks_check(tmp_path).state == "ok"
+    assert doctor.udisks_check(tmp_path).state == "ok"
     gnome = {"DBUS_SESSION_BUS_ADDRESS": "x", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME"}
-    assert machine_checks.tray_check(gnome, tmp_path).state == "warning"
+    assert doctor.tray_check(gnome, tmp_path).state == "warning"
     write(tmp_path, "usr/share/gnome-shell/extensions/ubuntu-appindicators@ubuntu.com/x")
-    assert machine_checks.tray_check(gnome, tmp_path).state == "ok"
-    assert machine_checks.tray_check({**gnome, "XDG_CURRENT_DESKTOP": "KDE"}, tmp_path).state == "ok"
-    assert machine_checks.tray_check({}, tmp_path).state == "unknown"
-    assert "0.40\u202f%" in machine_checks.cost_check(STATUS).text
+    assert doctor.tray_check(gnome, tmp_path).state == "ok"
+    assert doctor.tray_check({**gnome, "XDG_CURRENT_DESKTOP": "KDE"}, tmp_path).state == "ok"
+    assert doctor.tray_check({}, tmp_path).state == "unknown"
+    assert "0.40\u202f%" in doctor.cost_check(STATUS).text
     dear = replace(STATUS, agent=replace(INFO, cost=AgentCost(0.2)))
-    assert machine_checks.cost_check(dear).state == "warning"
-    assert machine_checks.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
+    assert doctor.cost_check(dear).state == "warning"
+    assert doctor.cost_check(replace(STATUS, agent=replace(INFO, cost=AgentCost()))).state == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -191,19 +189,19 @@ def test_who_may_use_the_engine_is_told_for_no_token_keeps_them_out(tmp_path, mo
     def group(number):
         return {4711: grp.struct_group(("lab", "x", 4711, ["ada", "eve"]))}[number]
 
-    monkeypatch.setattr(machine_checks.grp, "getgrgid", group)
+    monkeypatch.setattr(doctor.grp, "getgrgid", group)
     info = EngineInfo("e", "1", "1.45", None, live_restore=True, address=f"unix://{path}")
-    found = machine_checks.engine_users_check(info)
+    found = doctor.engine_users_check(info)
     assert (found.state, said in found.text) == (state, True), found.text
     assert ("is root by it" in found.text) == ("may use" in found.text)
     assert (found.fix is not None) == (state == "warning")
     if "may use" in said:
-        assert "acts as its owner" in machine_checks.engine_users_check(replace(info, rootless=True)).text
+        assert "acts as its owner" in doctor.engine_users_check(replace(info, rootless=True)).text
 
 
 def test_who_may_use_an_engine_elsewhere_is_not_known_here():
     info = EngineInfo("e", "1", "1.45", None, live_restore=True, address="tcp://far:2376")
-    assert "that machine's to say" in machine_checks.engine_users_check(info).text
+    assert "that machine's to say" in doctor.engine_users_check(info).text
 
 
 def test_the_processor_is_told_with_what_models_gain_from_it():
@@ -253,8 +251,8 @@ def test_a_check_that_fails_or_hangs_costs_no_other_its_answer(tmp_path, monkeyp
 def test_memory_that_nobody_holds_is_a_problem_with_a_way_to_find_the_holder():
     free = Gpu("GPU-0", 0, "H100", None, GpuState.OK)
     held = Gpu("GPU-3", 3, "H100", None, GpuState.OK, held_by_nobody_bytes=70 << 30)
-    assert machine_checks.memory_check(replace(STATUS, gpus=(free,))).state == "ok"
-    check = machine_checks.memory_check(replace(STATUS, gpus=(free, held)))
+    assert doctor.memory_check(replace(STATUS, gpus=(free,))).state == "ok"
+    check = doctor.memory_check(replace(STATUS, gpus=(free, held)))
     assert (check.state, check.fix) == ("problem", "sudo fuser -v /dev/nvidia3")
     assert "70.0\u202fGiB of GPU 3" in check.text
     assert "zombie" in check.text

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused
-from mlops_desk.desk.sights import dvc_worker
-from mlops_desk.desk.sights.dvc_worker import answer
+from mlops_desk.automation.watch_workers import dvc_worker
+from mlops_desk.automation.watch_workers.dvc_worker import answer
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused
 
 ADDED = """outs:
 - md5: 22a1a2931c8370d3aeedd7183606fd7f

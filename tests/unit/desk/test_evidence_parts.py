@@ -2,23 +2,34 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from mlops_desk.desk.governance.evidence import EvidenceHouse, _is_about, _package, _Told
-from mlops_desk.records.agent import AuditEntry
-from mlops_desk.records.governance.policy import OWN_REGISTRY, PromotionRequest, PromotionState
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.pipelines.run import PipelineRun, PipelineState
-from mlops_desk.records.pipelines.word import DecisionWord
-from mlops_desk.records.rule import Retraining, RetrainState
+from mlops_desk.automation.records.firing import FiringStep, KeptFiring
+from mlops_desk.automation.records.pipelines.decision import DecisionWord
+from mlops_desk.automation.records.pipelines.run import PipelineRun, PipelineState, PipelineStep, StepName, StepState
+from mlops_desk.automation.records.retraining_rule import Retraining, RetrainState
+from mlops_desk.governance.evidence_sources import EvidenceHouse, _is_about, _package, _Told
+from mlops_desk.governance.records.card import CardAct, CardOfVersion, CardStage, CardStep
+from mlops_desk.governance.records.policy import OWN_REGISTRY, ApprovalWord, PromotionRequest, PromotionState, WordKind
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import NotFound
+from mlops_desk.kit.records.agent import AuditEntry
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
 from mlops_desk.serving.export.packages import Package
-from mlops_desk.storage.state import State
 
 VERSION = ModelVersion("churn", "2", None, None, "READY")
+CARD = CardOfVersion(
+    "churn", "2", CardStage.APPROVED, 3, steps=(
+        CardStep(CardAct.SUBMITTED, 6.0, "ana", CardStage.DRAFT, 3),
+        CardStep(CardAct.APPROVED, 7.0, "bo", CardStage.IN_REVIEW, 3, "It says what it must."),
+    ),
+)  # fmt: skip
 NO = DecisionWord("bo", agrees=False, why="Too few rows of Rome.", at=5.0)
 
 
@@ -32,6 +43,17 @@ NO = DecisionWord("bo", agrees=False, why="Too few rows of Rome.", at=5.0)
 )  # fmt: skip
 def test_a_record_is_about_a_model_whose_name_it_has_as_a_whole(arguments: str, is_meant: bool) -> None:
     assert _is_about(AuditEntry(1.0, 1000, "ana", "models.promote", arguments), "churn") is is_meant
+
+
+def test_a_version_is_found_by_its_number_and_by_an_alias() -> None:
+    models = SimpleNamespace(
+        show=lambda _name: SimpleNamespace(aliases={"champion": "2", "hampion": "1"}),
+        versions=lambda _name: [replace(VERSION, version="1"), VERSION],
+    )
+    told = _Told(cast("EvidenceHouse", SimpleNamespace(models=models)))
+    assert told.find("churn", "2") == told.find("churn", "@champion") == VERSION
+    with pytest.raises(NotFound, match="no version @challenger"):
+        told.find("churn", "@challenger")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +94,7 @@ def told(state: State, rules: dict[str, str], retrainings: tuple[Retraining, ...
         state=state,
         rules=SimpleNamespace(list=lambda: listed, retrainings=lambda limit: [*retrainings][:limit]),
         endpoints=SimpleNamespace(list=list),
+        cards=SimpleNamespace(show=lambda _version: CARD),
         governing=SimpleNamespace(registries=SimpleNamespace(where=lambda _uri: (None, OWN_REGISTRY))),
     )
     return _Told(cast("EvidenceHouse", house))
@@ -101,6 +124,53 @@ def test_who_refused_a_move_and_why_is_in_the_pack(state: State) -> None:
             )
         )  # fmt: skip
     assert [(one.id, one.said) for one in told(state, {}).requests(VERSION)] == [("a1", (NO,))]
+
+
+def test_every_yes_is_among_the_approvals_once_whatever_it_was_said_to(state: State) -> None:
+    yes, again = DecisionWord("ana", agrees=True, why="It knows Rome.", at=4.0), DecisionWord("cy", agrees=True, at=2.0)
+    approved = PipelineStep(StepName.APPROVE, StepState.DONE)
+    state.pipelines.put(replace(pipeline("p1", "nightly", "churn"), said=(yes, NO), steps=(approved,)))
+    state.pipelines.put(  # of before words were kept
+        replace(pipeline("p2", "nightly", "churn"), said=(), steps=(approved,), decided_by="dan", decided_at=3.0)
+    )
+    state.pipelines.put(replace(pipeline("p3", "nightly", "iris"), said=(yes,)))
+    asks, began = (
+        FiringStep("ApprovalAction", "ask 1", said=(again, NO)),
+        FiringStep("RetrainAction", "train", made="p1"),
+    )
+    state.firings.put(KeptFiring("f1", "nightly", "r", "", 1, 1.0, "drift", (asks, began)))
+    state.firings.put(KeptFiring("f2", "nightly", "r", "", 2, 1.0, "drift", (asks, replace(began, made="p3"))))
+    said = (DecisionWord("eve", agrees=True, at=8.0), DecisionWord("flo", agrees=True, why="Yes.", at=9.0))
+    asked = PromotionRequest("a1", OWN_REGISTRY, "churn", "champion", "2", "1", 1000, 1.0, said=said)
+    state.promotions.put(asked)
+    word = ApprovalWord(
+        "w1", OWN_REGISTRY, "churn", "champion", "2", "5e", WordKind.PERSON, "uid 1001", "eve", 8.0, subject="a1"
+    )
+    state.approval_words.put(word)
+    found = told(state, {"nightly": "churn"}, (older("r0", "nightly"),)).approvals(VERSION)
+    assert [(one.of.value, one.subject, one.user, one.at, one.why) for one in found] == [
+        ("actions", "f1", "cy", 2.0, ""),
+        ("retraining", "p2", "dan", 3.0, ""),
+        ("retraining", "p1", "ana", 4.0, "It knows Rome."),
+        ("card", "3", "bo", 7.0, "It says what it must."),
+        ("promotion", "a1", "eve", 8.0, ""),
+        ("promotion", "a1", "flo", 9.0, "Yes."),
+    ]
+    as_before = wire.to_builtins(word)
+    written = wire.to_builtins(found[4])
+    assert {name: written[name] for name in as_before} == as_before, "what other programs read is there as before"
+
+
+def test_a_yes_to_train_is_one_to_what_was_trained_and_not_to_the_champion_of_then(state: State) -> None:
+    said = (DecisionWord("cy", agrees=True, at=2.0),)
+    steps = (FiringStep("ApprovalAction", "ask 1", said=said), FiringStep("RetrainAction", "train", made="p1"))
+    state.pipelines.put(replace(pipeline("p1", "nightly", "churn", "2", "3"), said=()))
+    state.firings.put(KeptFiring("f1", "nightly", "r", "", 1, 1.0, "drift", steps))
+    found = told(state, {"nightly": "churn"}).approvals(VERSION)
+    assert [(one.subject, one.version) for one in found if one.user == "cy"] == [("f1", "3")]
+    state.pipelines.put(replace(pipeline("p1", "nightly", "churn", "2", "3"), said=(), challenger_version=None))
+    found = told(state, {"nightly": "churn"}).approvals(VERSION)
+    assert [(one.subject, one.version) for one in found if one.user == "cy"] == [("f1", "")], "it has come to none yet"
 
 
 def test_the_audit_of_a_version_has_who_decided_though_that_record_names_no_model(state: State) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.process import boot_id
 from mlops_desk.desk import fault_file
 from mlops_desk.desk.fault_file import KeptFaults
-from mlops_desk.records.incident import DeviceEvent
+from mlops_desk.kit.base.process import boot_id
+from mlops_desk.machine.records.incident import DeviceEvent
 
 OFF_THE_BUS = DeviceEvent(1.0, "xid", "GPU-0", 79)
 

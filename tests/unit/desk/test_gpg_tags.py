@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.desk.governance import gpg
-from mlops_desk.desk.governance.tag_worker import answer
+from mlops_desk.governance import tag_worker
+from mlops_desk.governance.tag_worker import answer
+from mlops_desk.kit.base.errors import Refused, Unavailable
 from tests.gpg_keys import GpgKeys
 from tests.unit.desk.test_signed_tags import git, key, repository, signed, text_of, written
 
@@ -134,7 +134,7 @@ def test_a_signature_that_is_written_otherwise_is_the_same_word(repository, keys
 
 def test_a_machine_without_gpg_says_what_to_install(repository, keys, monkeypatch) -> None:
     tagged(repository, keys, "promote/iris/1", ANA)
-    monkeypatch.setattr(gpg, "PROGRAM", "no-such-gpg")
+    monkeypatch.setattr(tag_worker, "PROGRAM", "no-such-gpg")
     with pytest.raises(Unavailable, match="no gpg on this machine") as caught:
         ask(repository, "promote/iris/1", keys.public(ANA))
     assert "apt-get install gnupg" in (caught.value.hint or "")
@@ -167,8 +167,11 @@ def valid(sig: str = "B" * 40, algorithm: str = HASH, kind: str = "00", more: st
 
 
 def test_the_primary_keys_fingerprint_and_its_user_are_read_from_the_status_alone() -> None:
-    assert gpg.signer_in(valid(more="[GNUPG:] TRUST_FULLY 0 always\n")) == ("B" * 40, "Ana\nB")
-    assert gpg.signer_in("gpg: [GNUPG:] BADSIG 1 x\n" + valid(more="[GNUPG:] KEYEXPIRED 1577923200\n"))[0] == "B" * 40
+    assert tag_worker.signer_in(valid(more="[GNUPG:] TRUST_FULLY 0 always\n")) == ("B" * 40, "Ana\nB")
+    assert (
+        tag_worker.signer_in("gpg: [GNUPG:] BADSIG 1 x\n" + valid(more="[GNUPG:] KEYEXPIRED 1577923200\n"))[0]
+        == "B" * 40
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,4 +201,4 @@ def test_the_primary_keys_fingerprint_and_its_user_are_read_from_the_status_alon
 )  # fmt: skip
 def test_whatever_else_gpg_says_counts_for_nothing(status: str, said: str) -> None:
     with pytest.raises(Refused, match=said):
-        gpg.signer_in(status)
+        tag_worker.signer_in(status)

@@ -1,9 +1,9 @@
 """What was seen of a job's GPUs while it ran is known when it is asked why it ended."""
 
-from mlops_desk.desk.gpu_loss import GpuWitness
-from mlops_desk.jobs.causes.facts import GpuFacts, KernelKill, XidSeen
-from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.jobs.job import Attempt, JobState
+from mlops_desk.gpus.gpu_loss import GpuWitness
+from mlops_desk.jobs.records.failure_facts import GpuFacts, KernelKill, XidSeen
+from mlops_desk.jobs.records.job import Attempt, JobState
+from mlops_desk.machine.records.incident import DeviceEvent
 
 RUN = Attempt(1, "j1-a1", "c", JobState.RUNNING, ("GPU-0", "GPU-1"), 100.0)
 

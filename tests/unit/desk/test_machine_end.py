@@ -5,14 +5,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.desk.machine_wiring import MachineWiring
-from mlops_desk.jobs.causes.facts import HostFacts, KernelKill, SeenFacts, Throttled
-from mlops_desk.records.gpu import Gpu, GpuState, MigInstance
-from mlops_desk.records.history import History
-from mlops_desk.records.incident import DeviceEvent
-from mlops_desk.records.jobs.job import Attempt, JobState
-from mlops_desk.records.jobs.usage import GpuSpent
+from mlops_desk.desk.machine_composition import MachineWiring
+from mlops_desk.gpus.records.usage import GpuSpent
+from mlops_desk.jobs.records.failure_facts import HostFacts, KernelKill, SeenFacts, Throttled
+from mlops_desk.jobs.records.job import Attempt, JobState
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.machine.records.gpu import Gpu, GpuState, MigInstance
+from mlops_desk.machine.records.history import History
+from mlops_desk.machine.records.incident import DeviceEvent
 
 RUN = Attempt(1, "j1-a1", "c", JobState.RUNNING, ("GPU-0", "GPU-1"), 100.0)
 MEMORY = {"system.memory.available": (9.0e9, None, 5.0e8), "system.memory.limit": (2.5e11, 2.5e11, None)}

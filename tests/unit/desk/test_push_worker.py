@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.desk.sights.push_worker import answer
+from mlops_desk.automation.watch_workers.push_worker import answer
+from mlops_desk.kit.base.errors import Unavailable
 
 
 def git(folder: Path, *words: str) -> str:

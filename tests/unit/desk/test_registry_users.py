@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-from mlops_desk.desk.registry.users import users_of
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.rule import RetrainState
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.automation.records.retraining_rule import RetrainState
+from mlops_desk.desk.registry import users_of
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
 
 SPELLINGS = {"kept": "/data/mlflow.db", "sqlite:////data/mlflow.db": "/data/mlflow.db"}
 

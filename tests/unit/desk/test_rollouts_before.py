@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlops_desk.desk.rules.rollouts import _before
-from mlops_desk.records.serving.endpoint import (
+from mlops_desk.automation.rollouts import _before
+from mlops_desk.serving.records.endpoint import (
     AliasFollowing,
     Endpoint,
     EndpointRevision,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.errors import Invalid, Refused
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.settings import HIDDEN, SettingsService, without_secrets
-from mlops_desk.records.agent import AuditEntry
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.errors import Invalid, Refused
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.records.agent import AuditEntry
 
 URL = "https://hooks.example/T0KEN-sparrow"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.desk.governance.tag_worker import answer
+from mlops_desk.governance.tag_worker import answer
+from mlops_desk.kit.base.errors import NotFound, Refused
 
 _WHO = {
     "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.desk.registry.standing import lineage_house, verdict_of
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import Monitor, MonitorStanding
-from mlops_desk.records.drift.monitors import MonitorState as State
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.desk.registry import lineage_house, verdict_of
+from mlops_desk.drift.records.monitors import Monitor, MonitorStanding
+from mlops_desk.drift.records.monitors import MonitorState as State
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
 
 
 def standing(state: State, verdict: Verdict | None) -> MonitorStanding:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
-from mlops_desk.desk.governance.governing import Governing
-from mlops_desk.desk.governance.signed_tags import SignedTags
-from mlops_desk.governance.policies.deciding import MoveAsked
-from mlops_desk.records.governance.policy import WordState
+from mlops_desk.governance.policies.decision import MoveAsked
+from mlops_desk.governance.policy_gate import Governing
+from mlops_desk.governance.records.policy import WordState
+from mlops_desk.governance.tag_signatures import SignedTags
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.service import RegistryCore
 from tests.unit.desk.test_signed_tags import git, key, signed, text_of, written

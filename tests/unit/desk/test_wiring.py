@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.desk.machine_wiring import MachineWiring, container_lives
-from mlops_desk.desk.model_wiring import ModelWiring, finish_run, prepare_run
+from mlops_desk.desk.machine_composition import MachineWiring, container_lives
+from mlops_desk.desk.model_composition import ModelWiring, finish_run, prepare_run
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.records.governance.policy import ApprovalPolicy
-from mlops_desk.records.jobs.spec import JobKind, JobSpec, MlflowSpec
+from mlops_desk.governance.records.policy import ApprovalPolicy
+from mlops_desk.jobs.records.spec import JobKind, JobSpec, MlflowSpec
+from mlops_desk.kit.base.errors import NotFound, Unavailable
 
 
 def test_a_container_lives_while_it_is_there_and_has_not_ended() -> None:

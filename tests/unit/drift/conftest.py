@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.storage.data_files import connect
+from mlops_desk.kit.storage.data_files import connect
 
 
 @pytest.fixture(scope="module")
@@ -15,4 +15,4 @@ def database(tmp_path_factory):
 @pytest.fixture
 def one_database(database, monkeypatch):
     """Give each comparison a connection to one database: opening one costs more than comparing small files."""
-    monkeypatch.setattr("mlops_desk.drift.room.connect", lambda _folder, **_limits: database.cursor())
+    monkeypatch.setattr("mlops_desk.drift.workspace.connect", lambda _folder, **_limits: database.cursor())

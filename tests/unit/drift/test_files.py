@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.base.process import run_worker
+from mlops_desk.drift.records.report import DriftOptions, DriftReport
 from mlops_desk.drift.worker import answer, compare_files
-from mlops_desk.records.drift import DriftOptions, DriftReport
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, NotFound
+from mlops_desk.kit.base.process import run_worker
 
 WORKER = "mlops_desk.drift.worker"
 SCHEMA = "x DOUBLE, i BIGINT, k VARCHAR, flag BOOLEAN"
@@ -445,8 +445,8 @@ def test_a_path_with_a_zero_byte_is_none():
 
 def test_it_is_told_of_each_column_whose_kind_is_looked_at(tmp_path):
     """Of a thousand columns that takes more than a minute, and nobody waits so long for a first word."""
-    from mlops_desk.drift.data.opening import open_data
-    from mlops_desk.drift.data.tables import tables_of
+    from mlops_desk.drift.data.file_formats import open_data
+    from mlops_desk.drift.data.table_alignment import tables_of
 
     path = tmp_path / "a.csv"
     path.write_text("a,b,c\n" + "1,x,2024-01-01\n" * 40)
@@ -461,7 +461,7 @@ def test_rows_too_wide_to_be_told_apart_in_memory_cost_no_report(tmp_path, monke
     def full(*_):
         raise duckdb.OutOfMemoryException("Out of Memory Error")
 
-    monkeypatch.setattr("mlops_desk.drift.data.tables.repeats", full)
+    monkeypatch.setattr("mlops_desk.drift.data.table_alignment.repeats", full)
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "1,x\n" * 40)
     report = compare_files(path, path)

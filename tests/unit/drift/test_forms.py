@@ -14,12 +14,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.drift.records.columns import KINDS_OF_SIGNATURES
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.worker import compare_files
-from mlops_desk.records.drift import DriftOptions, Verdict
-from mlops_desk.records.drift.columns import KINDS_OF_SIGNATURES
+from mlops_desk.kit.storage.request_log.writer import META, write_part
+from mlops_desk.kit.storage.requests import LoggedRow
 from mlops_desk.serving.gateway.request_log.inputs import rows_of
-from mlops_desk.storage.request_log.writing import META, write_part
-from mlops_desk.storage.requests import LoggedRow
 
 ROWS = 60  # more than a verdict needs, and than an identifier does
 LOG = "log"

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.cli.forms.monitoring.importance import importance
 from mlops_desk.drift.importance import weights_of, wish_of
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
-from mlops_desk.records.drift.answers import AnswerColumns
-from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
-from mlops_desk.records.drift.importance import ComputedImportance, FoundWeight, ImportanceMethod
-from mlops_desk.records.drift.importance_words import how, interval
-from mlops_desk.records.drift.monitors import Monitor
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.drift.records.answers import AnswerColumns
+from mlops_desk.drift.records.columns import ColumnKind, ColumnRole, FrozenColumn
+from mlops_desk.drift.records.importance import ComputedImportance, FoundWeight, ImportanceMethod
+from mlops_desk.drift.records.importance_words import how, interval
+from mlops_desk.drift.records.monitors import Monitor
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.text.monitoring.monitors import importance
+from mlops_desk.kit.base.errors import Invalid
 from tests.unit.drift.monitors.sketches import reference_profile
 
 FOUND = ComputedImportance(

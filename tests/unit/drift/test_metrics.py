@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.drift.measure.battery import _NUMERIC_NAMES
+from mlops_desk.drift.measure.column_measures import _NUMERIC_NAMES
 from mlops_desk.drift.metrics import RECORDED, points_of
-from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Measure, Verdict
-from mlops_desk.records.history import SeriesName
+from mlops_desk.drift.records.report import ColumnDrift, DatasetDrift, DriftReport
+from mlops_desk.drift.records.verdict import Measure, Verdict
+from mlops_desk.machine.records.history import SeriesName
 
 COLUMN = ColumnDrift(
     "petal width", "numeric", Verdict.DRIFT,

@@ -5,12 +5,12 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from mlops_desk.drift.page.beside import beyond
-from mlops_desk.drift.page.document import page
+from mlops_desk.drift.html_report.dataset_sections import beyond
+from mlops_desk.drift.html_report.document import page
+from mlops_desk.drift.records.report import DatasetDrift, DriftReport, JointDrift
+from mlops_desk.drift.records.segments import Segment, SegmentDrift
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.worker import compare_files
-from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
-from mlops_desk.records.drift.multivariate import JointDrift
-from mlops_desk.records.drift.segments import Segment, SegmentDrift
 
 CALM = DriftReport(Verdict.OK, (), DatasetDrift(800, 800, 4, 0, 0.0))
 JOINT = replace(CALM, joint=JointDrift(Verdict.DRIFT, 800, 800))

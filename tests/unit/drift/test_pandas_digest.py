@@ -76,3 +76,35 @@ def test_what_is_no_table_or_lies_outside_is_passed_over(file: Path, tmp_path: P
     (mount / "broken.json").write_text("[" * 100_000)
     (mount / "link.csv").symlink_to(file)
     assert found(pd.read_csv(file), mount) is None
+
+
+def test_without_a_schema_the_first_column_may_have_been_the_index(file: Path) -> None:
+    data = mlflow.data.from_pandas(pd.read_csv(file, index_col=0))
+    assert pandas_digest.find([str(file.parent)], data.digest, None)["path"] == str(file)
+
+
+def test_only_so_much_is_read_of_a_mount_and_what_was_left_out_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = mlflow.data.from_pandas(pd.read_csv(file)).digest
+    folder = file.parent
+
+    def looked() -> tuple[object, object, object]:
+        answer = pandas_digest.find([str(folder)], digest, None)
+        return answer["path"], answer["looked"], answer["left_out"]
+
+    assert looked() == (str(file), 2, 0)
+    monkeypatch.setattr(pandas_digest, "MOST_FILES", 1)
+    assert looked() == (None, 1, 1)
+    monkeypatch.undo()
+    monkeypatch.setattr(pandas_digest, "MOST_BYTES", file.stat().st_size - 1)
+    assert looked() == (None, 1, 1)
+    monkeypatch.undo()
+    for place in (".hidden", "a/b/c/d/e"):
+        (folder / place).mkdir(parents=True)
+        file.rename(folder / place / "rows.csv")
+        assert looked() == (None, 1, 0)
+        (folder / place / "rows.csv").rename(file)
+    (folder / "a" / "b" / "c" / "d" / "rows.csv").write_text(file.read_text())
+    file.unlink()
+    assert looked()[0] == str(folder / "a" / "b" / "c" / "d" / "rows.csv")

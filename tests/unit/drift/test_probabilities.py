@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from mlops_desk.drift.records.columns import ColumnRole
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.worker import compare_files
-from mlops_desk.records.drift import DriftOptions, Verdict
-from mlops_desk.records.drift.columns import ColumnRole
 
 
 def answers(n, sharpness, seed, form):

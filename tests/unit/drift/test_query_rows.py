@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base import wire
 from mlops_desk.drift import columns_worker
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.governance.data.service import judged
-from mlops_desk.records.data.catalogue import DataVersion, SetState
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.governance.records.data.catalogue import DataVersion, SetState
+from mlops_desk.kit.base import wire
 
 ROWS = [(1, "a", 0.5), (2, None, 1.5), (3, "1:b", None)]
 

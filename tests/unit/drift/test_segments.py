@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.worker import Beside, compare_files
-from mlops_desk.records.drift import DriftOptions, Verdict
+from mlops_desk.kit.base.errors import Invalid
 
 
 def write(path, rows):

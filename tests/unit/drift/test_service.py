@@ -9,20 +9,20 @@ import duckdb
 import numpy as np
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.drift import shelf as module
+from mlops_desk.drift import report_repository as module
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.report_repository import ReportShelf
 from mlops_desk.drift.service import DriftService, WatchedReference
-from mlops_desk.drift.shelf import ReportShelf
+from mlops_desk.drift.verbs.drift import Drift
 from mlops_desk.drift.worker import answer
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.records.event import DriftReported, Notice
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
-from mlops_desk.storage.requests import LogWindow
-from mlops_desk.storage.state import State
-from mlops_desk.verbs.declaration import verbs_of
-from mlops_desk.verbs.drift import Drift
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.storage.requests import LogWindow
+from mlops_desk.kit.storage.state import State
+from mlops_desk.kit.verbs.declaration import verbs_of
+from mlops_desk.machine.records.event import DriftReported, Notice
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
 
 NORMAL, MOVED, EMPTY, GAPS = "normal", "moved", "empty", "gaps"
 

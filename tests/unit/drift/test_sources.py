@@ -13,15 +13,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.base.process import run_worker
 from mlops_desk.drift.data import sources
-from mlops_desk.drift.data.opening import open_data
+from mlops_desk.drift.data.file_formats import open_data
 from mlops_desk.drift.data.rows import table_of_rows
 from mlops_desk.drift.data.sources import DataSide, file_at
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.drift.worker import MODULE, compare_files, compare_sources
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.storage.data_files import connect
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.storage.data_files import connect
 from tests.postgres_server import PASSWORD, postgres_server
 
 QUERY = "SELECT * FROM t ORDER BY number"

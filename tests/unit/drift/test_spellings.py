@@ -10,16 +10,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid
-from mlops_desk.drift.data import spelling
+from mlops_desk.drift.data import value_parsers
 from mlops_desk.drift.data.dates import dates_of
 from mlops_desk.drift.profile.categories import CategorySketch
-from mlops_desk.drift.profile.form import to_bytes
+from mlops_desk.drift.profile.file_format import to_bytes
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.report import DriftOptions, DriftReport
 from mlops_desk.drift.worker import answer, compare_files
-from mlops_desk.records.drift import DriftOptions, DriftReport
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid
 
 pytestmark = pytest.mark.usefixtures("one_database")
 
@@ -457,7 +457,7 @@ def test_a_number_is_read_as_it_was_written(database, values, form):
         "minus": lambda value: f"{value:.3f}".replace("-", "\u2212"),
     }
     texts = [special[form](value) if form in special else form.format(value) for value in values]
-    expression = spelling.number("t", comma=form in {"german", "french"})
+    expression = value_parsers.number("t", comma=form in {"german", "french"})
     found = database.execute(f"SELECT {expression} FROM (SELECT unnest(?) AS t)", [texts]).fetchall()
     rounded = [
         float(f"{value:.{ {'{:,.2f} %': 2, '{:.4f}': 4, '{:,.4f}': 4, '{:e}': 0}.get(form, 3) }f}") for value in values
@@ -486,7 +486,7 @@ def test_dates_are_never_read_wrongly(database, days, day_first, mark):
         assert found.is_same or all(one.day <= 12 for one in days)
         return
     assert found.day_first is day_first
-    read = database.execute(f"SELECT {spelling.slashed('t', day_first=day_first)} FROM written").fetchall()
+    read = database.execute(f"SELECT {value_parsers.slashed('t', day_first=day_first)} FROM written").fetchall()
     assert [one for (one,) in read] == [datetime(one.year, one.month, one.day, tzinfo=UTC).timestamp() for one in days]
 
 

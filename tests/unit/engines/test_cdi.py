@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.desk.engines.checks import apart_check, files_check, limits_check, open_ports, proof_check
-from mlops_desk.engines.cdi import cdi_gpus
+from mlops_desk.desk.engines.composition import (
+    apart_check,
+    files_check,
+    limits_check,
+    network_tools_check,
+    open_ports,
+    proof_check,
+)
+from mlops_desk.engines.dialects import cdi_gpus
 from mlops_desk.engines.engine import EngineInfo
-from mlops_desk.records.engine import GpuProof
+from mlops_desk.engines.records.engine import GpuProof
 
 A, B = "GPU-aaaaaaaa-0000-4000-8000-000000000000", "GPU-bbbbbbbb-0000-4000-8000-000000000000"
 CDI = EngineInfo("Podman", "5.4.2", "1.41", "cdi", True, "unix:///p.sock")
@@ -91,6 +98,21 @@ def test_it_is_told_whom_jobs_reach(info, listening, state, said) -> None:
     assert (check.state, said in check.text) == (state, True)
     assert ("-i mld-jobs" in (check.fix or "")) is bool(listening)
     assert apart_check(replace(info, rootless=True), listening).fix is None
+    assert apart_check(replace(info, name="Podman"), listening).fix is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "state", "said", "fix"),
+    [
+        ((), "ok", "nothing is missing", None),
+        (("nft",), "problem", "nft is missing", "sudo apt-get install nftables"),
+        (("nft", "netavark"), "problem", "nft and netavark are missing", "sudo apt-get install nftables netavark"),
+    ],
+)
+def test_before_its_first_job_podman_s_network_tools_are_looked_for(missing, state, said, fix) -> None:
+    check = network_tools_check(replace(DOCKER, name="Podman"), lambda program: program not in missing)
+    assert (check.state, said in check.text, check.fix) == (state, True, fix)
+    assert network_tools_check(DOCKER, lambda _: False).state == "ok", "Docker brings its own"
 
 
 def test_only_what_listens_on_all_addresses_is_counted(tmp_path: Path) -> None:

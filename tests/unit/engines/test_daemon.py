@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.process import boot_id, start_ticks
 from mlops_desk.engines import daemon
 from mlops_desk.engines.daemon import docker_socket, incarnation, listener
+from mlops_desk.kit.base.process import boot_id, start_ticks
 
 _LISTENS = """
 import ctypes, socket, sys

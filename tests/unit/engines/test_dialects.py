@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mlops_desk.engines.dialects import DOCKER, PODMAN, dialect_of
 from mlops_desk.engines.docker.answers import container_facts, gpu_route, holds_limits, image_facts, is_rootless
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.engines.profile import Machine, container_body
+from mlops_desk.engines.security_profile import Machine, container_body
 
 UUIDS = ("GPU-00000001-0000-4000-8000-000000000000", "MIG-00000002-0000-4000-8000-000000000000")
 

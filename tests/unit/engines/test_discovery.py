@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Refused, TimedOut, Unavailable
-from mlops_desk.engines.contexts import DockerContext, docker_contexts
-from mlops_desk.engines.discovery import Candidate, candidates, look
+from mlops_desk.engines.discovery import Candidate, DockerContext, candidates, docker_contexts, look
 from mlops_desk.engines.docker import address
 from mlops_desk.engines.engine import EngineInfo, NotAllowed
-from mlops_desk.engines.proven import Proofs
-from mlops_desk.records.engine import GpuProof
+from mlops_desk.engines.gpu_verification import Proofs
+from mlops_desk.engines.records.engine import GpuProof
+from mlops_desk.kit.base.errors import Refused, TimedOut, Unavailable
 
 DOCKER = EngineInfo("Docker", "26.1.5", "1.45", "nvidia", True, "unix:///d.sock")
 PODMAN = EngineInfo("Podman", "5.4.2", "1.41", "cdi", True, "unix:///p.sock", rootless=True)

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec, Engine
 from mlops_desk.engines.fake import FakeEngine, ScriptedEnding, ScriptedProgram
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.errors import NotFound, Refused, TimedOut, Unavailable
 from tests.engine_suite import PROGRAMS, EngineSuite
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Refused
 from mlops_desk.engines import mounts
 from mlops_desk.engines.mounts import check_mounts, container_uid
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.spec import Mount
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.errors import Refused
 
 
 def check(source: Path | str, mode: str = "ro", user: str | None = None, target: str = "/data") -> tuple[Mount, ...]:

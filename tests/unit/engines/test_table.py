@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
-from mlops_desk.base.settings import SETTINGS
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.table import EngineEntry, EngineTable, is_here, parse_engines
+from mlops_desk.kit.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.kit.base.settings import SETTINGS
 
 LAB = "lab=unix:///run/lab/docker.sock"
 

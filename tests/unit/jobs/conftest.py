@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.engine import ContainerFacts
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.group.groups import Groups
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
+from mlops_desk.jobs.group import Groups
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec, MlflowSpec, Resources
+from mlops_desk.jobs.repository import JobBook
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
+from mlops_desk.jobs.runtimes.disk_shares import DiskShares
+from mlops_desk.jobs.runtimes.local.runtime import LocalRuntime, Policy
+from mlops_desk.jobs.runtimes.runtime import RunTicket
+from mlops_desk.jobs.staging.cache import StagingRules, StagingShelf
 from mlops_desk.jobs.staging.stager import Stager
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Resources
-from mlops_desk.runtimes.disk_shares import DiskShares
-from mlops_desk.runtimes.local.runtime import LocalRuntime, Policy
-from mlops_desk.runtimes.runtime import RunTicket
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.storage.state import State
 
 GIB = 1 << 30
 
@@ -167,9 +167,8 @@ class World:
 
     def agent(self, engine, leases, table=None):
         """Start an agent on this world, seen through the given engine, ledger and table."""
-        if self._state is not None:
-            self._state.close()
-        self._state = State(self.root / "state.db")
+        if self._state is None:
+            self._state = State(self.root / "state.db")
         self.book = JobBook(table(self._state.jobs) if table else self._state.jobs, self.announced.append)
         self.shelf = StagingShelf(lambda: StagingRules(self.root / "cache", DiskShares(0, 0, self.cache_bytes), 0))
         policy = Policy(
@@ -199,8 +198,13 @@ class World:
             raise Unavailable("The tracking server does not answer.")
         return {run_id: self.reported.get(run_id, []) for run_id in run_ids}
 
-    def restart(self):
+    def restart(self, *, lost=False):
+        """Start another agent; with its state database gone where that was ``lost``."""
         self.leases.forget_dead({facts.name for facts in self.containers() if facts.status == "running"})
+        self.close()
+        for file in self.root.glob("state.db*") if lost else ():
+            file.unlink()
+        self._state = None
         self.agent(self.engine, self.leases)
 
     def submit(

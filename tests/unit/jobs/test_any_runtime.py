@@ -9,22 +9,22 @@ import math
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.base.loop import Loop
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.records.job import Attempt, Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import Build, JobSpec, Resources
+from mlops_desk.jobs.repository import JobBook
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
+from mlops_desk.jobs.runtimes.table import Runtimes
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import Build, JobSpec, Resources
-from mlops_desk.runtimes.fake import FakeRuntime
-from mlops_desk.runtimes.table import Runtimes
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import NotFound, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.state import State
+from tests.fake_runtime import FakeRuntime
 from tests.unit.jobs.test_kill import Killed, Tripwire, Watched
 
 TEXT = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\ncommand: [train]\n"

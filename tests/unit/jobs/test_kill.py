@@ -8,9 +8,9 @@ import math
 import pytest
 
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
-from mlops_desk.jobs.run import retries
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.run import attempt_end
 
 
 class Killed(BaseException):
@@ -94,7 +94,7 @@ def retried(world):
     ],
 )
 def test_killed_at_every_step(tmp_path_factory, world, monkeypatch, scenario, ending, starts):
-    monkeypatch.setattr(retries, "_PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr(attempt_end, "_PAUSES_SECONDS", (0.0,))
     moments = 0
     while True:
         fresh = type(world)(tmp_path_factory.mktemp("world"))

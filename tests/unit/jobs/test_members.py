@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_desk.jobs.admission import members
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
-from mlops_desk.jobs.members import members
-from mlops_desk.records.jobs.filling import filled
-from mlops_desk.records.jobs.spec import Goal, JobSpec, Sweep, ValueSpan
+from mlops_desk.jobs.records.parameter_substitution import filled
+from mlops_desk.jobs.records.spec import Goal, JobSpec, Sweep, ValueSpan
 from tests.job_specs import specs, sweeps
 
 

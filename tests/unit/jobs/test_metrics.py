@@ -3,8 +3,8 @@
 from typing import Any
 
 from mlops_desk.jobs.metrics import RECORDED, LiveSeries
-from mlops_desk.records.event import JobMoved
-from mlops_desk.records.jobs.running import LiveUse
+from mlops_desk.jobs.records.job_activity import LiveUse
+from mlops_desk.machine.records.event import JobMoved
 
 
 def heard(*events: JobMoved) -> list[Any]:

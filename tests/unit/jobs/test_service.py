@@ -14,26 +14,27 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.process import run_worker
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
-from mlops_desk.jobs.book import JobBook
+from mlops_desk.jobs.records.brief import LostJob
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.repository import JobBook
+from mlops_desk.jobs.run.attempt_end import Endings
+from mlops_desk.jobs.runtimes.local.factory import local_runtime
+from mlops_desk.jobs.runtimes.table import Runtimes
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.records.event import JobChanged
-from mlops_desk.records.jobs.brief import LostJob
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
-from mlops_desk.runtimes.local.build import local_runtime
-from mlops_desk.runtimes.table import Runtimes
-from mlops_desk.storage.state import State
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.process import run_worker
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.event import JobChanged
 from tests.permission import ask_as
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: img\n"
@@ -220,7 +221,7 @@ def test_a_limit_that_is_none_is_refused(desk, limit):
 
 def test_jobs_are_listed_newest_first_whatever_the_clock_does(desk, monkeypatch):
     for now in (2000.0, 2000.0, 1000.0):
-        monkeypatch.setattr("mlops_desk.jobs.intake.time.time", lambda now=now: now)
+        monkeypatch.setattr("mlops_desk.jobs.admission.time.time", lambda now=now: now)
         job = desk.jobs.submit(HEAD + "command: [ended]")
         assert desk.jobs.list()[0].id == job.id
         monkeypatch.undo()
@@ -294,6 +295,28 @@ def test_followed_logs_go_on_where_an_interrupted_engine_stopped(desk):
 
 
 @pytest.mark.slow
+def test_a_followed_log_says_its_last_lines_once_though_the_end_is_judged_late(desk, monkeypatch):
+    judge = Endings.finish
+
+    def slowly(*arguments):
+        time.sleep(2.0)
+        judge(*arguments)
+
+    monkeypatch.setattr(Endings, "finish", slowly)
+    job = desk.jobs.submit(HEAD + "command: [short]")
+    assert list(desk.jobs.logs(job.id, follow=True, tail=2)) in (["one", "two", "three"], ["two", "three"])
+
+
+def test_a_followed_log_has_all_that_a_later_attempt_writes(desk):
+    scripts = iter([("first", "try"), ("one", "two", "three")])
+    desk.engine.programs["fails"] = lambda _spec: ScriptedProgram(seconds=0.5, exit_code=1, lines=next(scripts))
+    job = desk.jobs.submit(f"{HEAD}command: [fails]\nretries: {{exit_nonzero: 1}}")
+    lines = desk.jobs.logs(job.id, follow=True)
+    assert next(lines) == "first"
+    assert list(lines) == ["try", "one", "two", "three"]
+
+
+@pytest.mark.slow
 def test_a_followed_log_waits_for_a_job_that_has_not_begun(desk):
     desk.engine.absent = True
     job = desk.jobs.submit(HEAD + "command: [short]")
@@ -327,7 +350,7 @@ def test_a_log_that_waits_for_room_on_the_disk_is_read_from_the_container(desk, 
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mlops_desk.runtimes.archive.blocks.KeptPart.append", full)
+    monkeypatch.setattr("mlops_desk.jobs.runtimes.log_archive.blocks.KeptPart.append", full)
     job = desk.jobs.submit(HEAD + "command: [short]")
     desk.wait(job.id, JobState.SUCCEEDED)
     assert list(desk.jobs.logs(job.id)) == list(desk.jobs.logs(job.id, follow=True)) == ["one", "two", "three"]
@@ -503,7 +526,9 @@ def test_mounts_are_judged_with_the_submitters_eyes(tmp_path):
     def look(source, mode):
         mounts = [{"source": str(source), "target": "/data", "mode": mode}]
         return run_worker(
-            "mlops_desk.runtimes.local.mounting.access", {"uid": 65534, "private": ["/nowhere"], "mounts": mounts}, 10.0
+            "mlops_desk.jobs.runtimes.local.mounts.access",
+            {"uid": 65534, "private": ["/nowhere"], "mounts": mounts},
+            10.0,
         )
 
     with pytest.raises(Refused, match="Permission denied"):
@@ -630,6 +655,6 @@ def test_a_job_that_has_lost_a_gpu_is_stopped_only_if_it_wants_to_be_tried_again
     if retries:
         assert desk.wait(job.id, JobState.QUEUED).attempts[0].reason.class_ == "gpu_lost"
     else:
-        time.sleep(0.3)
+        time.sleep(0.05)
         assert desk.jobs.show(job.id).attempts[-1].stopped_for is None
     desk.jobs.cancel(job.id)

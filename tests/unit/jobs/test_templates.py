@@ -2,11 +2,11 @@
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.jobs.admission import members
 from mlops_desk.jobs.file.spec import parse_spec
-from mlops_desk.jobs.members import members
+from mlops_desk.jobs.records.spec import JobKind
 from mlops_desk.jobs.templates import Templates, shipped
-from mlops_desk.records.jobs.spec import JobKind
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
 
 TEXT = "# Mine\n#  Change\n# the image.\napiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: b\n# not help\n"
 ANNA, BO = 64_002, 64_003

@@ -7,9 +7,7 @@ from contextlib import closing
 
 from mlops_desk.registry.server.facts import StoreFacts
 from mlops_desk.registry.server.guard import Guard, Keys
-from mlops_desk.registry.server.logged.amounts import LoggedAmounts
-from mlops_desk.registry.server.logged.refusals import LogRefusals
-from mlops_desk.registry.server.logged.stored import StoredAmounts
+from mlops_desk.registry.server.quotas import LoggedAmounts, LogRefusals, StoredAmounts
 from mlops_desk.registry.server.tickets import Grant, Tickets
 
 OWNER = "right-token"

@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.registry.address import check_artifact_location, check_local, parse_address, store_nearby
-from mlops_desk.registry.trackers.ambient import foreign_environment
-from mlops_desk.registry.trackers.folders import recognise
+from mlops_desk.registry.registries import foreign_environment
+from mlops_desk.registry.trackers.trackers import recognise
 
 SERVER = parse_address("http://models.example:5000")
 

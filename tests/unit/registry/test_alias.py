@@ -2,12 +2,12 @@
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.model import Model
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.loop import Loop
 from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.records.model import Model
 from mlops_desk.registry.service import RegistryCore
 
 

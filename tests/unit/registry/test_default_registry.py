@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.settings import SettingsService
-from mlops_desk.records.event import RegistryChanged
-from mlops_desk.records.model import Model, Run
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.machine.records.event import RegistryChanged
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.records.model import Model, Run
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.runs import RunsService
 from mlops_desk.registry.service import RegistryCore
@@ -131,6 +131,18 @@ def test_a_registry_that_does_not_answer_says_where_it_was_named_and_how_to_go_b
     with pytest.raises(NotFound) as missing:
         world.models.show("mine")
     assert "registry.uri" in missing.value.hint
+
+
+def test_a_refusal_with_a_command_offers_that_one_and_the_way_back_beside_it(world):
+    world.settings.set("registry.uri", OTHER)
+    with pytest.raises(Refused) as caught, world.core.default.chosen(None):
+        raise Refused("It has a policy.", Hint("mlops-desk policies remove iris", before="Remove it: "))
+    assert caught.value.hint.command == "mlops-desk policies remove iris"
+    assert caught.value.hint.startswith("Remove it: mlops-desk policies remove iris. This is the registry ")
+    assert caught.value.hint.endswith("mlops-desk settings set registry.uri ''")
+    with pytest.raises(NotFound) as plain, world.core.default.chosen(None):
+        raise NotFound("There is no model.")
+    assert plain.value.hint.command == "mlops-desk settings set registry.uri ''"
 
 
 def test_what_was_asked_wrongly_or_of_the_desks_own_registry_names_no_setting(world):

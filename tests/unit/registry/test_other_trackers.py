@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Refused
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.foreign_places import ForeignPlaces
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.registries import Registries
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Refused
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.registries import ForeignPlaces, Registries
 from mlops_desk.registry.service import RegistryCore
 
 

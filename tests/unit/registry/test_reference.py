@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.kit.base.errors import Invalid
 from mlops_desk.registry.service import split_reference
 
 

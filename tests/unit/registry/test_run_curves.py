@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.cli.output import text
-from mlops_desk.records.model import Artifact, Run
+from mlops_desk.desk.cli.output import text
+from mlops_desk.kit.base.errors import Invalid, NotFound
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.mlflow.decimation import kept
+from mlops_desk.registry.records.model import Artifact, Run
 from tests.unit.registry.test_runs_page import service
 
 VALUES = st.lists(st.floats(), max_size=400)

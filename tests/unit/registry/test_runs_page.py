@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.model import Run, RunBrief
-from mlops_desk.registry.artifacts.shelf import FileShelf
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.artifacts.artifact_worker import FileShelf
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.mlflow.paging import RunsAsked, cursor_after, filter_of, token_of
+from mlops_desk.registry.mlflow.pagination import RunsAsked, cursor_after, filter_of, token_of
+from mlops_desk.registry.records.model import Run, RunBrief
 from mlops_desk.registry.runs import RunsService
 
 ASKED = RunsAsked("digits", None, None, None, 10, None)

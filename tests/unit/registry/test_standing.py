@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlops_desk.records.registry.version_hit import ModelCard
-from mlops_desk.registry.lineage.outside import KnownDrift, KnownEndpoint
-from mlops_desk.registry.standing import gravest, standing
+from mlops_desk.registry.lineage.ports import KnownDrift, KnownEndpoint
+from mlops_desk.registry.models import gravest, standing
+from mlops_desk.registry.records.version_hit import ModelCard
 
 CARDS = [ModelCard("churn", "4", 4), ModelCard("fraud", "2", 2)]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.patience import HungDisk, PatientWriter
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.serving.endpoint import ModelRef
+from mlops_desk.kit.base.disk.write_deadline import HungDisk, PatientWriter
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving import revision
+from mlops_desk.serving.records.endpoint import ModelRef
 from mlops_desk.serving.revision import Revision, Shelf
 
 VERSION = ModelVersion("digits", "1", "run-1", "somewhere", "READY")
@@ -78,3 +79,25 @@ def test_a_removal_is_told_that_its_files_are_there_still(shelf: Shelf, answers:
     answers.set()
     wait_for(shelf)
     assert shelf.numbers("front") == []
+
+
+def test_what_a_full_disk_did_not_take_of_a_removed_endpoint_is_not_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    shelf = Shelf(tmp_path)
+    for name in ("front", "back"):
+        shelf.write(Revision(name, 1, REF, VERSION, "live", was_live=True))
+    with monkeypatch.context() as disk:
+        disk.setattr(revision, "write_atomically", full)
+        for name in ("front", "back"):
+            shelf.mark(Revision(name, 1, REF, VERSION, "retired", was_live=True))
+        assert shelf.settle() == {"front", "back"}
+    shelf.clear("front")
+    assert shelf.settle() == set()
+    assert (shelf.read("front", 1), shelf.numbers("front")) == (None, [])
+    written = Shelf(tmp_path).read("back", 1)
+    assert written is not None
+    assert written.state == "retired"

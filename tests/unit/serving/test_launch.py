@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.serving import plan
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.serving import deploy_options
 from mlops_desk.serving.launch import Trial
 from mlops_desk.serving.revision import Failed, Shelf
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
@@ -44,7 +44,7 @@ def trial(noted: Noted, folder: Path) -> Trial:
 def test_an_images_container_ends_before_its_relay_and_the_gpus_are_given_back_last(tmp_path: Path) -> None:
     noted = Noted()
     trial(noted, tmp_path).end("relay")
-    beside = plan.beside("relay")
+    beside = deploy_options.beside("relay")
     assert noted.asked == [f"stop {beside}", f"remove {beside}", "stop relay", "remove relay", "release relay"]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.serving.own_image import GoldenRequest
 from mlops_desk.serving.probe import answers, first_answer, health, later_answer
+from mlops_desk.serving.records.own_image import GoldenRequest
 from tests.serving_upstream import Upstream, upstream
 
 EXAMPLE = GoldenRequest("/invocations", b'{"dataframe_records": [{"a": 1}]}')

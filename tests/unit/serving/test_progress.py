@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from mlops_desk.records.serving.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 from mlops_desk.serving.progress import DeployProgress
+from mlops_desk.serving.records.endpoint import DeployStep, Endpoint, EndpointState, ModelRef
 
 ENDPOINT = Endpoint("front", EndpointState.BUILDING, None, 1, ModelRef("m", "1", "models:/m/1"))
 FIRST = DeployStep("resolve", "found", 1.0, 0.5)

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.serving.asking.silence import Silent
-from mlops_desk.serving.beside.scoring import PLACE, ReadyVersion, VersionScoring
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.requests import LoggedFeature
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.background_tasks import BesideWork
+from mlops_desk.serving.experiments.version_scorer import PLACE, ReadyVersion, VersionScoring
 from mlops_desk.serving.revision import NO_GPU, Failed, Revision, Shelf
-from mlops_desk.serving.work import BesideWork
-from mlops_desk.storage.requests import LoggedFeature
+from mlops_desk.serving.test_requests import Silent
 
 VERSION = ModelVersion("iris", "2", "run", None, "READY")
 FEATURES = (LoggedFeature("width", "double"), LoggedFeature("count", "long"), LoggedFeature("colour", "text"))

@@ -12,28 +12,82 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.scratch import scratch
-from mlops_desk.base.errors import DeskError, Invalid, Unavailable
 from mlops_desk.drift.live.log_rows import LogPlace
-from mlops_desk.drift.monitors.answers.asked import AskedSpan, KeepRequest, ScoreAnswer, ScoreRequest
-from mlops_desk.drift.monitors.answers.book import AnswersBook
-from mlops_desk.drift.monitors.answers.shelf import AnswersShelf, key_of
-from mlops_desk.drift.monitors.answers.standing import performance_of_monitor, standing_of_answers
-from mlops_desk.drift.monitors.answers.telling import spans_after, told_anew, with_span
-from mlops_desk.drift.monitors.book import MonitorBook
-from mlops_desk.drift.performance.metrics import series_of
-from mlops_desk.records.drift.answers import (
-    AnswersStanding,
-    AnswersState,
-    MonitorPerformance,
-    ScoredWindow,
+from mlops_desk.drift.monitors.answers.alarms import SEEN, spans_after, told_anew, with_span
+from mlops_desk.drift.monitors.answers.baseline_store import AnswersShelf, key_of
+from mlops_desk.drift.monitors.answers.repository import AnswersBook
+from mlops_desk.drift.monitors.answers.worker_protocol import (
+    AnswersFacts,
+    AskedSpan,
+    KeepRequest,
+    ScoreAnswer,
+    ScoreRequest,
 )
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
-from mlops_desk.records.drift.sources import ReferenceKind
-from mlops_desk.records.history import RecordPoints, forget_points
+from mlops_desk.drift.monitors.repository import MonitorBook
+from mlops_desk.drift.performance.metrics import series_of
+from mlops_desk.drift.records.answers import AnswersStanding, AnswersState, MonitorPerformance, ScoredWindow
+from mlops_desk.drift.records.monitors import JudgedWindow, Monitor
+from mlops_desk.drift.records.sources import ReferenceKind
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.scratch import scratch
+from mlops_desk.kit.base.errors import DeskError, Hint, Invalid, Unavailable
+from mlops_desk.kit.base.text import plain
+from mlops_desk.machine.records.history import RecordPoints, forget_points
+
+
+# How a monitor's answers stand: in a sentence, for lists, alerts and the page on performance. Pure.
+def standing_of_answers(
+    monitor: Monitor, newest: ScoredWindow | None, trouble: str | None = None, hint: str | None = None
+) -> AnswersStanding:
+    """Return how a monitor's answers stand after its newest scored window."""
+    name = quote(monitor.name)
+    if monitor.answers is None:
+        told = Hint(f"mlops-desk drift monitors configure {name} --label COLUMN", after=" has answers scored.")
+        return AnswersStanding(AnswersState.UNWATCHED, "No column is named that tells what turned out.", hint=told)
+    if trouble is not None:
+        return AnswersStanding(AnswersState.UNKNOWN, f"The answers can't be scored: {trouble}", None, trouble, hint)
+    if newest is None:
+        return AnswersStanding(AnswersState.UNLABELLED, "No window has been scored yet.", hint=_feedback(monitor))
+    if newest.alarm:
+        return AnswersStanding(AnswersState.TURNED, newest.why, newest.turned_at)
+    state = AnswersState.FINE if newest.state in SEEN else newest.state
+    if state is AnswersState.NO_REFERENCE:
+        told = Hint(
+            f"mlops-desk drift monitors configure {name} --answers-from TIME --answers-to TIME",
+            before="Name a span in which answers were good, or a file (--answers-file): ",
+        )
+        return AnswersStanding(state, newest.why, hint=told)
+    needs = state in {AnswersState.UNLABELLED, AnswersState.INSUFFICIENT}
+    return AnswersStanding(state, newest.why, hint=_feedback(monitor) if needs else None)
+
+
+def _feedback(monitor: Monitor) -> Hint:
+    column = plain(monitor.answers.label if monitor.answers is not None else "", 60)
+    after = f" takes labels: its columns are request_id and {column}."
+    return Hint(f"mlops-desk endpoints feedback {quote(monitor.source.place)} FILE", after=after)
+
+
+def performance_of_monitor(
+    monitor: Monitor, windows: Sequence[ScoredWindow], standing: AnswersStanding, facts: AnswersFacts
+) -> MonitorPerformance:
+    """Return what ``drift monitors performance`` answers; ``windows`` oldest first."""
+    return MonitorPerformance(
+        monitor.id,
+        standing,
+        monitor.answers,
+        kind=facts.kind,
+        classes=facts.classes,
+        positive=facts.positive,
+        reference=facts.reference,
+        reference_counts=facts.reference_counts,
+        calibrated=facts.calibrated,
+        windows=tuple(windows),
+        notes=facts.notes,
+    )
+
 
 _log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 import re
 
-from mlops_desk.base.text import plain
 from mlops_desk.governance.cards.page.outline import CardTable, CardWords, head, parts, title
-from mlops_desk.records.governance.card import CardOfVersion
+from mlops_desk.governance.records.card import CardOfVersion
+from mlops_desk.kit.base.text import plain
 
 _CELL = 400  # chosen: what a table in Markdown still shows
 _LINE = 4096  # as long as a text of a card may be

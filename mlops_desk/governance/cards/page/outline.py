@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlops_desk.governance.cards.content import lines_of
-from mlops_desk.records.governance.card import CARD_TEXTS, CardAct, CardFigure, CardOfVersion, CardText
+from mlops_desk.governance.records.card import CARD_TEXTS, CardAct, CardFigure, CardOfVersion, CardText
 
 _TITLES = {
     "intended_use": "Intended use", "out_of_scope": "Out of scope", "limits": "Limits", "risks": "Risks",

@@ -13,12 +13,12 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain, size_text
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain, size_text
 from mlops_desk.registry.artifacts.files import OpenFile, zip_list_bytes
-from mlops_desk.registry.artifacts.views import opcodes, texts
+from mlops_desk.registry.artifacts.views import pickles, texts
 from mlops_desk.registry.artifacts.views.kinds import HEAD_BYTES, is_text
+from mlops_desk.registry.records.artifact_view import ArtifactView
 
 MOST_LISTED = 1000  # chosen: nobody scrolls further
 _LIST_BYTES = 2 << 20  # chosen: some 25,000 members, listed within a second or two on a busy machine
@@ -52,8 +52,8 @@ def _zip(path: str, stream: IO[bytes]) -> ArtifactView:
         for one in pickled[:1]:
             with archive.open(one) as packed:
                 data = packed.read(_PICKLE_BYTES)
-            found = opcodes.read_operations(io.BytesIO(data))
-            names = [f"imports {name}" for name in opcodes.listed(found.names)][:MOST_LISTED]
+            found = pickles.read_operations(io.BytesIO(data))
+            names = [f"imports {name}" for name in pickles.listed(found.names)][:MOST_LISTED]
     more = len(entries) - len(listing)
     told = [f"… {more:,} more"] if more else []
     return ArtifactView(path, "archive", language="zip", listing=(*names, *listing, *told), is_cut=more > 0)

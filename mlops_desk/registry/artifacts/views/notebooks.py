@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.artifacts.files import OpenFile
 from mlops_desk.registry.artifacts.views.texts import SHOWN_BYTES, decoded, shown
+from mlops_desk.registry.records.artifact_view import ArtifactView
 
 _READ_BYTES = 32 << 20  # chosen: a notebook with some dozen pictures
 _MOST_CELLS = 1000  # chosen: nobody scrolls further

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.artifacts.files import OpenFile
+from mlops_desk.registry.records.artifact_view import ArtifactView
 
 # Numbers of fields in onnx.proto.
 _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSET = 2, 3, 7, 8  # of ModelProto

@@ -6,12 +6,12 @@ window is handed pixels that were already read once. Where this machine has no Q
 
 import base64
 
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.base.process import run_worker
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.kit.base.process import run_worker
 from mlops_desk.registry.artifacts.files import OpenFile
+from mlops_desk.registry.records.artifact_view import ArtifactView
 
-_WORKER = "mlops_desk.ui.decoder"
+_WORKER = "mlops_desk.kit.window.decoder"
 _SECONDS = 8.0  # chosen: the largest picture, on a busy machine
 _READ_BYTES = 32 << 20  # chosen: a photograph of a camera
 _LONGEST_SIDE = 2048  # chosen: a screen

@@ -3,10 +3,10 @@
 import json
 import struct
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.artifacts.files import OpenFile
+from mlops_desk.registry.records.artifact_view import ArtifactView
 
 _LONGEST_HEADER_BYTES = 16 << 20  # chosen: 100,000 tensors; the format itself allows 100 MB
 _MOST_LISTED = 2000  # chosen: nobody scrolls further

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlops_desk.base.text import duration_text, plain, size_text
-from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.kit.base.text import duration_text, plain, size_text
 from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble, unknown
 from mlops_desk.registry.doctor.database import Rows
 from mlops_desk.registry.location import ROOT, is_stored
+from mlops_desk.registry.records.doctor import StoreFinding
 
 MISSING, UNNAMED = "missing_files", "unnamed_files"
 _SECONDS = 12.0  # chosen: some hundred thousand files from a disk

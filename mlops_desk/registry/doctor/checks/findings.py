@@ -1,6 +1,6 @@
 """How findings are put together: the same few words for what is fine, what could be better, and what nobody knows."""
 
-from mlops_desk.records.registry.doctor import FindingState, StoreFinding
+from mlops_desk.registry.records.doctor import FindingState, StoreFinding
 
 
 def fine(check: str, title: str, text: str, *, size_bytes: int | None = None) -> StoreFinding:

@@ -6,9 +6,9 @@ and would fail on one that is there. Then ours is one too many, and can go.
 
 from dataclasses import dataclass
 
-from mlops_desk.records.registry.doctor import StoreFinding
 from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
 from mlops_desk.registry.doctor.database import Rows
+from mlops_desk.registry.records.doctor import StoreFinding
 
 CHECK = "indexes"
 FIX, DROP = "index", "drop-index"

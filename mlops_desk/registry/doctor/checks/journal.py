@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_desk.base.disk.mounts import UNSAFE, filesystem_of
-from mlops_desk.base.text import plain, size_text
-from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.kit.base.disk.mount_points import UNSAFE, filesystem_of
+from mlops_desk.kit.base.text import plain, size_text
 from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
+from mlops_desk.registry.records.doctor import StoreFinding
 
 CHECK, LEFT, OPEN = "journal", "unfinished", "open"
 FIX, RECOVER = "wal", "recover"

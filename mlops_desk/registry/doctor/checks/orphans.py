@@ -6,10 +6,10 @@ row is told, with what it belonged to.
 
 from collections.abc import Iterator
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.doctor.checks.findings import advice, fine
 from mlops_desk.registry.doctor.database import Rows
+from mlops_desk.registry.records.doctor import StoreFinding
 
 CHECK, VERSIONS = "orphans", "versions_without_runs"
 _OF_RUNS = (

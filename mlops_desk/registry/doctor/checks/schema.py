@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from mlops_desk.base.text import plain
-from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.kit.base.text import plain
 from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble, unknown
+from mlops_desk.registry.records.doctor import StoreFinding
 
 _REVISION = re.compile(r"^(down_)?revision = [\"']([0-9a-f]+)[\"']", re.MULTILINE)
 _TITLE = "Schema"

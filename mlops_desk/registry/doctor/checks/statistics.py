@@ -1,11 +1,11 @@
 """Whether a database has counted its rows. Without, it sorts runs by walking all metrics anew for each of them."""
 
-from mlops_desk.base.agent_clock import now
-from mlops_desk.base.text import duration_text
-from mlops_desk.records.registry.doctor import StoreFinding
+from mlops_desk.kit.base.agent_clock import now
+from mlops_desk.kit.base.text import duration_text
 from mlops_desk.registry.doctor.checks.findings import advice, fine, trouble
 from mlops_desk.registry.doctor.database import Rows
-from mlops_desk.registry.doctor.quiet import QuietStore
+from mlops_desk.registry.doctor.sqlite_reader import QuietStore
+from mlops_desk.registry.records.doctor import StoreFinding
 
 CHECK = "statistics"
 FIX = "analyze"

@@ -5,26 +5,70 @@ a division there. So the same library cuts them up here, and the rules below are
 """
 
 import ast
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import sqlparse
 from sqlparse import tokens as kinds
 from sqlparse.sql import Comparison, Identifier, Parenthesis
 
-from mlops_desk.base.text import plain
-from mlops_desk.registry.mirror.filter.tree import (
-    LIST_COMPARATORS,
-    NULL_COMPARATORS,
-    NUMBER_COMPARATORS,
-    TEXT_COMPARATORS,
-    Clause,
-    Filter,
-    Of,
-    Value,
-    refused,
-)
+from mlops_desk.kit.base.errors import Invalid, Place
+from mlops_desk.kit.base.text import plain
+
+# Conditions that a run has to fulfil, all of them, whichever form they were written in.
+#
+# A clause on what a run does not have is not fulfilled, whatever it compares; only ``IS NULL`` is then.
+
+
+class Of(StrEnum):
+    """What a clause is about. The last two are of the short form alone."""
+
+    METRIC = "metrics"
+    PARAM = "params"
+    TAG = "tags"
+    ATTRIBUTE = "attributes"
+    DATASET = "datasets"
+    NAMED = "named"
+    """A metric or a parameter, whichever there is of that name; a parameter is compared as a number where it is one."""
+    WORD = "word"
+    """Somewhere in the run's name, or at the beginning of its id."""
+
+
+NUMBER_COMPARATORS = frozenset({">", ">=", "!=", "=", "<", "<="})
+TEXT_COMPARATORS = frozenset({"!=", "=", "LIKE", "ILIKE"})
+NULL_COMPARATORS = frozenset({"IS NULL", "IS NOT NULL"})
+LIST_COMPARATORS = frozenset({"IN", "NOT IN"})
+LARGEST = 1.7976931348623157e308
+"""The largest float: MLflow's databases have it for infinity, so that no metric equals ``1e400`` there, or is above."""
+HAS = "HAS"
+"""The text stands somewhere in it, capital letters or not: the short form's ``~``."""
+NUMBER_ATTRIBUTES = frozenset({"start_time", "end_time", "duration"})
+"""The duration is of the short form alone: MLflow knows none."""
+
+Value = float | int | str | tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """``place`` is where it begins in the text, from 1. Times are Unix milliseconds, the duration is in seconds."""
+
+    of: Of
+    key: str
+    comparator: str
+    value: Value
+    place: int = 1
+
+
+Filter = tuple[Clause, ...]
+
+
+def refused(text: str, place: int, hint: str | None = None) -> Invalid:
+    """Return the error about a filter, with the place in it (from 1)."""
+    return Invalid(f"Character {place} of the filter: {text}", hint, place=Place(1, place))
+
 
 KINDS = {
     "metric": Of.METRIC, "metrics": Of.METRIC,
@@ -241,3 +285,76 @@ def _without(text: str, *quotes: str) -> str:
 
 def _shown(given: _Placed) -> str:
     return plain(repr(str(given.token.value)), 80)
+
+
+# What a text has to be, by a comparison of a filter.
+
+# LIKE and ILIKE as SQLite has them where MLflow is at work: ``%`` any text, ``_`` one character, no escapes.
+# LIKE tells capitals apart (MLflow sets ``case_sensitive_like``), ILIKE compares what ``lower()`` makes of both,
+# which knows the letters of ASCII alone.
+_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+Test = Callable[[str], bool]
+
+
+def pattern_test(comparator: str, pattern: str) -> Test:
+    """Return what tells whether a text is LIKE (or ILIKE) a pattern."""
+    if comparator == "ILIKE":
+        like = _like(pattern.translate(_LOWER))
+        return lambda text: like(text.translate(_LOWER))
+    return _like(pattern)
+
+
+def _like(pattern: str) -> Test:
+    """Return the test of a pattern; the usual ones need no search step by step."""
+    body = pattern.strip("%")
+    if "%" not in body and "_" not in body:
+        return _simple(body, opened=pattern.startswith("%"), ends=pattern.endswith("%"), whole=pattern)
+    return _walked(re.split("(%+)", pattern))
+
+
+def _simple(body: str, *, opened: bool, ends: bool, whole: str) -> Test:
+    if not body:
+        return (lambda _text: True) if whole else (lambda text: text == "")
+    if opened and ends:
+        return lambda text: body in text
+    if opened:
+        return lambda text: text.endswith(body)
+    if ends:
+        return lambda text: text.startswith(body)
+    return lambda text: text == body
+
+
+def _walked(parts: list[str]) -> Test:
+    """Find the parts between the ``%`` one after the other, each as early as possible: no backtracking is needed."""
+    pieces = [re.compile(re.escape(part).replace("_", "."), re.DOTALL) for part in parts[::2]]
+    lengths = [len(part) for part in parts[::2]]
+
+    def test(text: str) -> bool:
+        if len(pieces) == 1:
+            return pieces[0].fullmatch(text) is not None
+        if pieces[0].match(text) is None:
+            return False
+        at = lengths[0]
+        for piece, length in zip(pieces[1:-1], lengths[1:-1], strict=True):
+            found = piece.search(text, at)
+            if found is None:
+                return False
+            at = found.start() + length
+        begin = len(text) - lengths[-1]
+        return begin >= at and pieces[-1].match(text, begin) is not None
+
+    return test
+
+
+def text_test(comparator: str, wanted: Value) -> Callable[[str], bool]:
+    """Return what tells whether a text is as a clause wants it."""
+    if isinstance(wanted, tuple):
+        among = frozenset(wanted)
+        return (lambda text: text in among) if comparator == "IN" else (lambda text: text not in among)
+    sought = str(wanted)
+    if comparator == HAS:
+        lowered = sought.lower()
+        return lambda text: lowered in text.lower()
+    if comparator in {"LIKE", "ILIKE"}:
+        return pattern_test(comparator, sought)
+    return (lambda text: text == sought) if comparator == "=" else (lambda text: text != sought)

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from mlops_desk.base.errors import DeskError, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.errors import DeskError, Refused, TimedOut, Unavailable
 from mlops_desk.registry.store.errors import said, unknown_database
 from mlops_desk.registry.store.schema import StoreLayout
 

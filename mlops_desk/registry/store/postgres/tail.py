@@ -4,20 +4,71 @@ Each row tells the transaction that wrote it (``xmin``), so what is new is found
 would have to keep. A scan costs the server something; so each is made again only after forty times what it took, but
 for the runs that still run, which an index finds. What is taken away leaves nothing: runs are counted, and tags
 compared a part of the runs at a time (``fingerprint``), round and round for as long as somebody writes.
+
+All runs of a PostgreSQL store by their time, which nobody has to wait for.
+
+What is new in a PostgreSQL store: rows of transactions that a snapshot, taken before, does not see. Pure.
+
+A row tells the last 32 bits of its transaction's number; all of it follows from how long ago two of them were, which
+the server tells within one question.
 """
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from mlops_desk.registry.reading.batch import RunBatch, RunChanges
+from mlops_desk.registry.readers.batch import RunBatch, RunChanges
+from mlops_desk.registry.store.batch_size import ReadPace
 from mlops_desk.registry.store.columns import RunColumns
-from mlops_desk.registry.store.known import RUNNING, STAGE, STATUS, SWEEP_SECONDS, fingerprint
-from mlops_desk.registry.store.models import TOLD_BY as MODEL_TABLES
 from mlops_desk.registry.store.postgres.connection import PostgresConnection
-from mlops_desk.registry.store.postgres.runs import PostgresRuns
-from mlops_desk.registry.store.postgres.snapshots import NEW, SNAPSHOT, since
-from mlops_desk.registry.store.statements import Statements
+from mlops_desk.registry.store.run_fingerprints import RUNNING, STAGE, STATUS, SWEEP_SECONDS, fingerprint
+from mlops_desk.registry.store.statements import FIRST_RUNS, MOST_RUNS, Seen, Statements, StoredRuns
+from mlops_desk.registry.store.statements import TOLD_BY as MODEL_TABLES
+
+SNAPSHOT = "SELECT txid_current_snapshot()::text"
+NEW = (
+    "age(t.xmin) <= age(?::text::xid) AND NOT txid_visible_in_snapshot("
+    "?::bigint + age(?::text::xid) - age(t.xmin), ?::text::txid_snapshot)"
+)
+"""A condition on ``t``; what is bound comes from ``since``."""
+
+_FORM = re.compile(r"(\d{1,19}):(\d{1,19}):[\d,]*")  # 64 bits have 19 digits
+_LOW_BITS = 1 << 32  # what a row keeps of a number
+
+
+def since(snapshot: str) -> tuple[str, int, str, str]:
+    """Return what NEW binds."""
+    first = int(snapshot.partition(":")[0])
+    low = str(first % _LOW_BITS)
+    return low, first, low, snapshot
+
+
+def is_snapshot(text: str) -> bool:
+    """Tell whether a text has the form of a snapshot."""
+    return _FORM.fullmatch(text) is not None
+
+
+def is_after(snapshot: str, other: str) -> bool:
+    """Tell whether a snapshot can have been taken later than another: not, where the store was replaced by an older."""
+    return int(snapshot.split(":")[1]) >= int(other.split(":")[1])
+
+
+class PostgresRuns(StoredRuns):
+    """Runs of a PostgreSQL store."""
+
+    def newest_first(self, seen: Seen) -> Iterator[RunBatch]:
+        """Yield all runs that are there when it begins to read, the first batch a screenful."""
+        return self.in_order(self.ids(), seen)
+
+    def ids(self) -> list[str]:
+        """List the ids of all runs, the newest first."""
+        return [run_id for (run_id,) in self.connection.rows(self.statements.ids_by_time())]
+
+    def in_order(self, run_ids: Sequence[str], seen: Seen) -> Iterator[RunBatch]:
+        """Yield these runs, the first batch a screenful."""
+        return self.chosen(run_ids, seen, ReadPace(FIRST_RUNS, MOST_RUNS))
+
 
 _SCANNED = ("latest_metrics", "params", "tags")
 _SHARE = 40  # a scan is made again after so many times what it took

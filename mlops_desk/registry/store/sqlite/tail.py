@@ -1,10 +1,12 @@
 """What happened in an SQLite store since one looked: cheap where nothing did, and seen at once where jobs log.
 
 - Nothing: ``PRAGMA data_version`` stays what it was.
-- CurvePoints, parameters and new tags are rows at the end of tables that only grow (``ends.py``); so are new runs.
+- CurvePoints, parameters and new tags are rows at the end of tables that only grow (``table_end.py``); so are new runs.
 - What is changed in place (a status, a name, a tag) or taken away has no such trace. Runs that still run and the newest
   are compared each time, all others a part at a time (``KnownRuns``), round and round for as long as somebody writes.
 - Models, versions, tags and aliases are few: they are compared whole, as often as that may cost.
+
+All runs of an SQLite store by rowid, which grows with each run; to sort them by time all would have to be read.
 """
 
 import time
@@ -12,15 +14,41 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 
-from mlops_desk.registry.reading.batch import RunBatch, RunChanges
-from mlops_desk.registry.store.columns import RunColumns
-from mlops_desk.registry.store.known import SWEEP_SECONDS, KnownRuns
-from mlops_desk.registry.store.models import TOLD_BY as MODEL_TABLES
-from mlops_desk.registry.store.pace import ReadPace
-from mlops_desk.registry.store.sqlite.connection import SqliteConnection
-from mlops_desk.registry.store.sqlite.ends import TableEnd, end_at, end_of, is_there
-from mlops_desk.registry.store.sqlite.runs import SqliteRuns
-from mlops_desk.registry.store.statements import Statements
+from mlops_desk.registry.readers.batch import RunBatch, RunChanges
+from mlops_desk.registry.store.batch_size import ReadPace
+from mlops_desk.registry.store.columns import RunColumns, empty_batch
+from mlops_desk.registry.store.run_fingerprints import SWEEP_SECONDS, KnownRuns
+from mlops_desk.registry.store.sqlite.connection import SqliteConnection, TableEnd, end_at, end_of, is_there
+from mlops_desk.registry.store.statements import FIRST_RUNS, MOST_RUNS, Seen, Statements, StoredRuns
+from mlops_desk.registry.store.statements import TOLD_BY as MODEL_TABLES
+
+_LAST_ROWID = (1 << 63) - 1  # the largest that SQLite has
+
+
+class SqliteRuns(StoredRuns):
+    """Runs of an SQLite store."""
+
+    def newest_first(self, seen: Seen) -> Iterator[RunBatch]:
+        """Yield all runs that are there when it begins to read, the first batch a screenful."""
+        below = _LAST_ROWID
+        pace = ReadPace(FIRST_RUNS, MOST_RUNS)
+        while True:
+            lowest, rows, batch = pace.read(partial(self._below, below))
+            if lowest is None:
+                return
+            below = lowest
+            seen(rows)
+            yield batch
+
+    def _below(self, below: int, size: int, limited: bool) -> tuple[int | None, Sequence[RunColumns], RunBatch]:
+        rowids = self.connection.part(
+            "SELECT rowid FROM runs WHERE rowid < ? ORDER BY rowid DESC LIMIT ?", (below, size), limited=limited
+        )
+        if not rowids:
+            return None, (), empty_batch()
+        lowest = rowids[-1][0]
+        return lowest, *self.read("r.rowid >= ? AND r.rowid < ?", (lowest, below), limited=limited)
+
 
 _GROWING = ("metrics", "params", "tags")
 _ACTIVE_RUNS = 200  # chosen: the newest that say they run; those of dead programs say so for ever

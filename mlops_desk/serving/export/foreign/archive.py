@@ -20,8 +20,8 @@ from typing import IO, Any
 
 import zstandard
 
-from mlops_desk.base.errors import Hint, Invalid, NotFound
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Hint, Invalid, NotFound
+from mlops_desk.kit.base.text import plain
 from mlops_desk.serving.export.layout import platform_of
 
 _MOST_MEMBERS = 100_000  # chosen: an archive of images has some hundred

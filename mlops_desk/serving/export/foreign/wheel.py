@@ -27,8 +27,8 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.base.text import plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.base.text import plain
 
 _DESCRIPTION_BYTES = 4 << 20  # chosen: a package's whole README is in it
 _RECORD_BYTES = 64 << 20  # chosen: a line for each of the most files

@@ -10,7 +10,7 @@ from typing import Any
 
 import httptools
 
-from mlops_desk.serving.gateway.heads import KnownHeads
+from mlops_desk.serving.gateway.header_cache import KnownHeads
 from mlops_desk.serving.gateway.messages import RequestHead
 
 _HEAD_BYTES = 32 << 10  # as much as nginx takes by default (four buffers of 8 KiB)

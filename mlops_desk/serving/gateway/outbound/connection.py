@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import httptools
 
-from mlops_desk.serving.gateway.heads import KnownHeads
+from mlops_desk.serving.gateway.header_cache import KnownHeads
 from mlops_desk.serving.gateway.messages import Rejected, broken
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Taker
 

@@ -2,16 +2,68 @@
 
 A question that may have reached a replica is never asked twice, but one case: a GET on a connection that was used
 before and breaks before a byte of the answer. It changes nothing, and such a connection may have ended by its age.
+
+Sockets that are connected to a replica, at ``unix:PATH`` or ``host:port``, within a deadline.
 """
 
 import asyncio
 import random
+import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from mlops_desk.serving import socket_handover
 from mlops_desk.serving.gateway.outbound.connection import ReplicaConnection
-from mlops_desk.serving.gateway.outbound.dialing import NotConnected, dial
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Taker
+
+_CONNECT_SECONDS = 2.0  # a container's socket lies on this machine: who does not accept by then hangs
+_FULL_PAUSE_SECONDS = 0.02  # chosen: a full backlog is emptied as fast as the model accepts
+
+
+class NotConnected(Exception):  # noqa: N818 - an answer for the caller, who may try another replica
+    """Nobody answers at the address; nothing was sent."""
+
+
+async def dial(address: str) -> socket.socket:
+    """Return a connected socket, which does not block. Raises NotConnected."""
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            path = socket_handover.path_of(address)
+            return await (_at_port(address) if path is None else _at_path(path))
+    except OSError as error:  # TimeoutError is one
+        raise NotConnected("nobody answers there") from error
+
+
+async def _at_port(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(made, (host, int(port)))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+async def _at_path(path: Path) -> socket.socket:
+    """Connect to a socket of the file system. asyncio's own way takes a full queue for a connection."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made.setblocking(False)
+    try:
+        while True:
+            try:
+                with socket_handover.short(path) as name:
+                    made.connect(name)
+            except BlockingIOError:
+                await asyncio.sleep(_FULL_PAUSE_SECONDS)
+            else:
+                return made
+    except BaseException:
+        made.close()
+        raise
+
 
 _IDLE_SECONDS = 1.5  # gunicorn closes after 2 s, uvicorn after 5: a connection is let go before its server does that
 _IDLE_MOST = 64  # chosen: of one replica; more come and go

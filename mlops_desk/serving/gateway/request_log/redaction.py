@@ -14,11 +14,11 @@ from typing import Any
 
 from msgspec import structs
 
+from mlops_desk.kit.storage.request_log.feedback import Feedback
+from mlops_desk.kit.storage.request_log.redaction import RedactionRules, rules_of
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.gateway.routes import EndpointRoutes
 from mlops_desk.serving.gateway.spool import Exchange
-from mlops_desk.storage.request_log.feedback import Feedback
-from mlops_desk.storage.request_log.redaction import RedactionRules, rules_of
-from mlops_desk.storage.requests import LoggedFeature
 
 _FIRST_ERROR_STATUS = 400  # RFC 9110, 15: client errors begin here
 _POSITIONAL = frozenset({"instances", "inputs", "dataframe_records"})

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlops_desk.base import wire
-from mlops_desk.base.disk.files import set_aside
-from mlops_desk.base.errors import DeskError, Unavailable
-from mlops_desk.base.process import end_group, python_command, start_child
-from mlops_desk.records.data.retention import LogKeep, RowsKeep
+from mlops_desk.governance.records.data.retention import LogKeep, RowsKeep
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import set_aside
+from mlops_desk.kit.base.errors import DeskError, Unavailable
+from mlops_desk.kit.base.process import end_group, python_command, start_child
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits
 
 MODULE = "mlops_desk.serving.gateway.request_log.roller"
@@ -64,10 +64,10 @@ class LocalRoller:
     def roll(self, task: RollTask) -> None:
         import duckdb  # noqa: PLC0415 - 30 MB that the gateway itself does without
 
+        from mlops_desk.kit.storage.request_log.feedback import tidy_feedback  # noqa: PLC0415 - likewise
+        from mlops_desk.kit.storage.request_log.lock import only_one  # noqa: PLC0415 - likewise
+        from mlops_desk.kit.storage.request_log.retention import tidy, trim  # noqa: PLC0415 - likewise
         from mlops_desk.serving.gateway.request_log.rollup import Rollup  # noqa: PLC0415 - likewise
-        from mlops_desk.storage.request_log.feedback import tidy_feedback  # noqa: PLC0415 - likewise
-        from mlops_desk.storage.request_log.keeping import tidy, trim  # noqa: PLC0415 - likewise
-        from mlops_desk.storage.request_log.lock import only_one  # noqa: PLC0415 - likewise
 
         self._rollup = self._rollup or Rollup()
         folder, limits = Path(task.folder), task.limits

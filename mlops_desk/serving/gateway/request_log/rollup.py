@@ -2,18 +2,29 @@
 
 A spool is rolled up into the part of its own moment, so that rolling it up twice changes nothing; spools left over
 from a dead gateway are rolled up by the next one.
+
+What an endpoint answered, as one row for each row of input: MLflow's predictions, Open Inference v2, chats. Pure.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from mlops_desk.base.disk.files import set_aside
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.disk.files import set_aside
+from mlops_desk.kit.storage.request_log.feedback import Feedback, write_feedback
+from mlops_desk.kit.storage.request_log.kinds import guess, join
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path
+from mlops_desk.kit.storage.request_log.redaction import RedactionRules
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.serving.gateway.request_log import inputs
+from mlops_desk.serving.gateway.request_log.inputs import Row
 from mlops_desk.serving.gateway.request_log.inputs import rows_of as input_rows
-from mlops_desk.serving.gateway.request_log.outputs import outputs_of, text_of
 from mlops_desk.serving.gateway.request_log.redaction import (
     features_of,
     redacted,
@@ -23,14 +34,54 @@ from mlops_desk.serving.gateway.request_log.redaction import (
 )
 from mlops_desk.serving.gateway.routes import EndpointRoutes
 from mlops_desk.serving.gateway.spool import Exchange, records
-from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
-from mlops_desk.storage.request_log.kinds import guess, join
-from mlops_desk.storage.request_log.layout import hour_of, part_path
-from mlops_desk.storage.request_log.redaction import RedactionRules
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow
 
 _log = logging.getLogger(__name__)
+
+_TEXT_LIMIT = 4096  # chosen: an answer that can't be read is kept to be looked at
+UNNAMED = ""
+
+
+def outputs_of(answer: str, count: int) -> list[Row] | None:
+    """Return what was answered for each of ``count`` rows, by name; None where the answer is of no known form."""
+    try:
+        document = wire.document(answer)
+    except (ValueError, RecursionError):
+        said = inputs.outputs_of_stream(answer) if count == 1 else None
+        return None if said is None else [said]
+    if isinstance(document, dict):
+        if inputs.are_tensors(document.get("outputs")):
+            return _of_count(inputs.rows_of_tensors(document["outputs"]), count)
+        if isinstance(document.get("choices"), list) and count == 1:
+            return [inputs.outputs_of_chat(document)]
+        if "predictions" not in document:
+            return None
+        document = document["predictions"]
+    return _of_predictions(document, count)
+
+
+def text_of(answer: str) -> str | None:
+    """Return an answer that is no row of outputs as text; None for an empty one."""
+    return answer[:_TEXT_LIMIT] or None
+
+
+def _of_predictions(found: Any, count: int) -> list[Row] | None:
+    if isinstance(found, dict):
+        return _of_columns(found, count)
+    if not isinstance(found, list) or len(found) != count:
+        return None
+    return [item if isinstance(item, dict) else {UNNAMED: item} for item in found]
+
+
+def _of_columns(columns: Mapping[str, Any], count: int) -> list[Row] | None:
+    if not columns or not all(isinstance(values, list) and len(values) == count for values in columns.values()):
+        return None
+    return [{name: values[index] for name, values in columns.items()} for index in range(count)]
+
+
+def _of_count(rows: list[Row], count: int) -> list[Row] | None:
+    return rows if len(rows) == count else None
+
+
 _TRIES = 3  # chosen: a disk that was full for a moment; a file that fails for good must not stop the others
 
 

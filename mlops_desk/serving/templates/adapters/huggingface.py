@@ -7,9 +7,9 @@ is asked to go on with a text instead.
 import json
 from pathlib import Path
 
-from mlops_desk.base.disk.files import open_plain
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.serving.own_image import GoldenRequest
+from mlops_desk.kit.base.disk.files import open_plain
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.serving.records.own_image import GoldenRequest
 from mlops_desk.serving.templates.conversion import Conversion, lay_all
 
 _LIMIT_BYTES = 16 << 20  # chosen: a tokenizer's settings with a template for chats have some KB

@@ -5,13 +5,13 @@ import time
 import pytest
 import yaml
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import DeskError
-from mlops_desk.desk.demo import data, house, models
+from mlops_desk.desk.demo import data, demo_desk, models
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import DeskError
 
 
 def test_a_demo_job_that_fails_for_gpu_memory_has_a_gpu():
-    programs = house._programs()
+    programs = demo_desk._programs()
     for text in data.JOBS:
         spec = yaml.safe_load(text)
         lines = next(program.lines for name, program in programs.items() if name in spec["command"])
@@ -22,8 +22,8 @@ def test_a_demo_job_that_fails_for_gpu_memory_has_a_gpu():
 @pytest.mark.slow
 def test_an_address_where_nothing_answers_fails_in_the_demo_too(tmp_path):
     folder = DataFolder(tmp_path)
-    server = house._DemoServer(folder.registry, folder.logs / "tracking.log", lambda: None, lambda _: None)
-    registries = house._DemoRegistries(server, models.filled(tmp_path / "files", time.time()))
+    server = demo_desk._DemoServer(folder.registry, folder.logs / "tracking.log", lambda: None, lambda _: None)
+    registries = demo_desk._DemoRegistries(server, models.filled(tmp_path / "files", time.time()))
     try:
         assert registries.open(None) is registries.open("simulated")
         with pytest.raises(DeskError):

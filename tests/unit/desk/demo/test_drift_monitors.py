@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
 from mlops_desk.desk import open_desk
-from mlops_desk.desk.demo import drift_windows
-from mlops_desk.desk.demo.house import DemoDesk
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.answers import AnswersState
-from mlops_desk.records.drift.monitors import JudgedWindow, MonitorState
+from mlops_desk.desk.demo import drift_monitors
+from mlops_desk.desk.demo.demo_desk import DemoDesk
+from mlops_desk.desk.demo.endpoints import ON_GPU
+from mlops_desk.drift.records.answers import AnswersState
+from mlops_desk.drift.records.monitors import JudgedWindow, MonitorState
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
 
 pytestmark = pytest.mark.timeout(900)  # each process that runs some of these has the demo look back once, 40 windows
 
@@ -36,11 +37,12 @@ def demo(folder: DataFolder) -> Iterator[DemoDesk]:
     desk = open_desk(folder, loop, demo=True)
     assert isinstance(desk, DemoDesk)
     desk.endpoints.start()
+    desk.endpoints.deploy(ON_GPU[1], ON_GPU[0])  # the demo does when telemetry knows the GPUs; nothing measures here
     desk.monitors.check_due()
     assert desk.monitors.history("churn-prod") == []  # the rule would retrain before the story has begun
     desk.drift_desk.let_turn()
     yield desk
-    desk.drift_desk.stop()
+    desk.drift_desk.close()
     loop.stop(10.0)
 
 
@@ -141,7 +143,7 @@ def test_time_that_passes_brings_the_next_window_once(demo: DemoDesk, monkeypatc
     demo.monitors.check("churn-exports")
     assert demo.monitors.history("churn-exports") == before
     later = time.time() + DAY
-    monkeypatch.setattr(drift_windows, "clock", lambda: later)
+    monkeypatch.setattr(drift_monitors, "clock", lambda: later)
     for _ in range(2):
         demo.monitors.check("churn-exports")
     after = demo.monitors.history("churn-exports")
@@ -167,12 +169,12 @@ def test_a_monitor_of_a_persons_own_sees_the_same_requests(demo: DemoDesk, tmp_p
 @pytest.mark.slow
 def test_the_next_demo_begins_anew(demo: DemoDesk, folder: DataFolder) -> None:
     assert (folder.drift / "windows.db").exists()
-    demo.drift_desk.stop()
+    demo.drift_desk.close()
     loop = Loop("next")
     after = open_desk(folder, loop, demo=True)
     assert isinstance(after, DemoDesk)
     assert after.drift_desk.windows.windows(after.monitors.show("churn-eu").monitor.id) == []
-    after.drift_desk.stop()
+    after.drift_desk.close()
     loop.stop(10.0)
 
 

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.base.loop import Loop
+from mlops_desk.automation.records.approval import ApprovalKind
+from mlops_desk.automation.records.firing import FiringState
+from mlops_desk.automation.records.pipelines.run import PipelineState, StepName, StepState
 from mlops_desk.desk import open_desk
-from mlops_desk.desk.demo.house import DemoDesk
-from mlops_desk.desk.demo.story import governed, retrainings
-from mlops_desk.desk.demo.story.labels import PlayedLabels
-from mlops_desk.records.data.catalogue import SetState
-from mlops_desk.records.governance.card import CardStage
-from mlops_desk.records.pipelines.run import PipelineState, StepName, StepState
-from mlops_desk.records.rules.approval import ApprovalKind
-from mlops_desk.records.rules.firing import FiringState
-from mlops_desk.records.serving.request import LoggedRequest
+from mlops_desk.desk.demo.demo_desk import DemoDesk
+from mlops_desk.desk.demo.scenario import governance, retrainings
+from mlops_desk.desk.demo.scenario.labels import PlayedLabels
+from mlops_desk.governance.records.card import CardStage
+from mlops_desk.governance.records.data.catalogue import SetState
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Invalid, NotFound
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.serving.records.request import LoggedRequest
 
 NOW = 1_796_000_000.0
 
@@ -40,7 +40,7 @@ def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_a_label_that_was_set_is_kept(demo: DemoDesk) -> None:
 @pytest.mark.slow
 def test_a_second_start_leaves_no_more_old_logs(tmp_path: Path) -> None:
     for now in (NOW, NOW + 7200.0):
-        governed._old_logs(tmp_path, now)
+        governance._old_logs(tmp_path, now)
     assert len(list(tmp_path.glob("*/*/*.parquet"))) == 6
 
 

@@ -5,7 +5,7 @@ import threading
 
 from mlops_desk.desk.demo import sweeps
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
 
 NOW = 1_764_000_000.0

@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlops_desk.base.network.rules import NetworkRules
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.desk.network import checks
 from mlops_desk.engines.engine import EngineInfo
 from mlops_desk.engines.fake import FakeEngine
 from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.kit.base.network import NetworkRules
+from mlops_desk.kit.base.settings import SettingsStore
 from tests.authority import Authority
 from tests.proxy_double import ProxyDouble
 
@@ -82,7 +82,7 @@ def test_certificates_that_ran_out_or_are_gone_are_a_problem(tmp_path, monkeypat
     authority = Authority(tmp_path)
     assert checks.certificates_check(str(tmp_path / "none.pem")).state == "problem"
     assert checks.certificates_check(str(authority.certificate)).state == "unknown"  # of a server, not an authority
-    monkeypatch.setattr(checks.certificates, "days_left", lambda _text: -3.0)
+    monkeypatch.setattr(checks.network, "days_left", lambda _text: -3.0)
     gone = checks.certificates_check(str(authority.file))
     assert (gone.state, "3 days ago" in gone.text) == ("problem", True)
 

@@ -1,7 +1,7 @@
 """What a cutter is told of sources by a house that has none of them, or one."""
 
-from mlops_desk.drift.live.cutting import SourceDoors
 from mlops_desk.drift.live.log_rows import LogPlace
+from mlops_desk.drift.live.windowing import SourceDoors
 
 
 def doors(place=None, fetched=None, password=None):

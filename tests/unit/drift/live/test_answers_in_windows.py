@@ -6,24 +6,25 @@ import shutil
 import numpy as np
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, NotFound, TimedOut
 from mlops_desk.drift.data.sources import DataSide, file_at
-from mlops_desk.drift.live import pinning, worker
-from mlops_desk.drift.live.cutting import WindowCutter
+from mlops_desk.drift.live import reference_capture, worker
 from mlops_desk.drift.live.log_rows import LogPlace
-from mlops_desk.drift.monitors.segment_pairs import compare_segmented
-from mlops_desk.drift.profile.pairing import compare_profiles
+from mlops_desk.drift.live.windowing import WindowCutter
+from mlops_desk.drift.monitors.worker import compare_segmented
 from mlops_desk.drift.profile.profile import beside
+from mlops_desk.drift.profile.profile_comparison import compare_profiles
 from mlops_desk.drift.profile.worker import profile_of_source
+from mlops_desk.drift.records.columns import ColumnKind, ColumnRole
+from mlops_desk.drift.records.monitors import Monitor, WindowRule
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.store.windows import WindowStore
-from mlops_desk.records.drift import DriftOptions, Verdict
-from mlops_desk.records.drift.columns import ColumnKind, ColumnRole
-from mlops_desk.records.drift.monitors import Monitor, WindowRule
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.storage.request_log.layout import hour_of, part_path
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, NotFound, TimedOut
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow
 from tests.unit.drift.live.doors import doors
 
 BEGIN = 1_772_323_200.0  # 2026-03-01T00:00:00Z
@@ -46,7 +47,7 @@ class Served:
     def run(self, module, request, seconds):
         if self.fails is not None:
             raise self.fails
-        asked = {worker.__name__: worker.answer, pinning.MODULE: pinning.answer}[module]
+        asked = {worker.__name__: worker.answer, reference_capture.MODULE: reference_capture.answer}[module]
         return asked(wire.loads(wire.dumps(request), dict))
 
     def traffic(self, n, beside=None, **changed):
@@ -355,7 +356,7 @@ def test_texts_are_answers_too(tmp_path, served):
 
 @pytest.mark.slow
 def test_a_store_that_is_full_pins_nothing(tmp_path, served, monkeypatch):
-    from mlops_desk.base.errors import Unavailable
+    from mlops_desk.kit.base.errors import Unavailable
 
     world = served(classes)
     digest = world.store.put_reference("m", reference(tmp_path, "age", [f"{age:.3f}" for age in ages()]))

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.drift.columns import NumericSide
-from mlops_desk.drift.data.opened import OpenedTable
+from mlops_desk.drift.data.open_table import OpenedTable
 from mlops_desk.drift.live.batch import sketch_pieces, sketch_values
-from mlops_desk.drift.live.pieces import RowPiece
 from mlops_desk.drift.live.spans import MOMENT, NUMBER, RowBatch
-from mlops_desk.drift.profile.comparing import make_profile
-from mlops_desk.drift.profile.frame import frame_of
+from mlops_desk.drift.live.window_bounds import RowPiece
+from mlops_desk.drift.profile.bin_edges import frame_of
 from mlops_desk.drift.profile.numbers import sketch_numbers
-from mlops_desk.drift.profile.reading import profile_of
+from mlops_desk.drift.profile.sketch_builder import profile_of
+from mlops_desk.drift.profile.table_comparison import make_profile
 from mlops_desk.drift.profile.texts import TextSketch
-from mlops_desk.records.drift import DriftOptions
+from mlops_desk.drift.records.report import DriftOptions
 
 VALUES = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([np.nan, np.inf, -np.inf, 0.0, 1e300, -1e308]))
 

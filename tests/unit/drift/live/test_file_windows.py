@@ -7,16 +7,16 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, Invalid
 from mlops_desk.drift.data.sources import DataSide, file_at
 from mlops_desk.drift.live import file_rows, worker
-from mlops_desk.drift.live.cutting import WindowCutter
-from mlops_desk.drift.live.sliding import newest_rows
+from mlops_desk.drift.live.current_window import newest_rows
+from mlops_desk.drift.live.windowing import WindowCutter
 from mlops_desk.drift.profile.worker import profile_of_source
+from mlops_desk.drift.records.monitors import Monitor, WindowRule
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.drift.store.windows import WindowStore
-from mlops_desk.records.drift.monitors import Monitor, WindowRule
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, Invalid
 from tests.unit.drift.live.doors import doors
 
 BEGIN = 1_772_323_200  # 2026-03-01T00:00:00Z

@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.drift.data.sources import DataSide, file_at
 from mlops_desk.drift.live import worker
-from mlops_desk.drift.live.cutting import WindowCutter
+from mlops_desk.drift.live.current_window import newest_rows, newest_seconds
 from mlops_desk.drift.live.log_rows import LogPlace
-from mlops_desk.drift.live.sliding import newest_rows, newest_seconds
+from mlops_desk.drift.live.windowing import WindowCutter
 from mlops_desk.drift.profile.worker import profile_of_source
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.drift.records.monitors import Monitor, WindowRule
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.drift.store.windows import WindowStore
-from mlops_desk.records.data.retention import RowsKeep
-from mlops_desk.records.drift.columns import ColumnKind
-from mlops_desk.records.drift.monitors import Monitor, WindowRule
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.storage.request_log.keeping import tidy
-from mlops_desk.storage.request_log.layout import hour_of, part_path
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.governance.records.data.retention import RowsKeep
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path
+from mlops_desk.kit.storage.request_log.retention import tidy
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow
 from tests.unit.drift.live.doors import doors
 
 BEGIN = 1_772_323_200.0  # 2026-03-01T00:00:00Z

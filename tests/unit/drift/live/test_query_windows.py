@@ -9,18 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
 from mlops_desk.drift.data.sources import DataSide, file_at
 from mlops_desk.drift.live import query_rows, worker
-from mlops_desk.drift.live.cutting import WindowCutter
-from mlops_desk.drift.live.sliding import newest_rows
+from mlops_desk.drift.live.current_window import newest_rows
 from mlops_desk.drift.live.watermarks import QueryCursor, QueryPlace
+from mlops_desk.drift.live.windowing import WindowCutter
 from mlops_desk.drift.profile.worker import profile_of_source
+from mlops_desk.drift.records.monitors import Monitor, WindowRule
+from mlops_desk.drift.records.sources import Source, SourceKind
 from mlops_desk.drift.store.windows import WindowStore
-from mlops_desk.records.drift.monitors import Monitor, WindowRule
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.storage.data_files import connect
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, NotFound, TimedOut, Unavailable
+from mlops_desk.kit.storage.data_files import connect
 from tests.postgres_server import PASSWORD, postgres_server
 from tests.unit.drift.live.doors import doors
 

@@ -6,10 +6,10 @@ import os
 import duckdb
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.live import window_rows
 from mlops_desk.drift.live.window_rows import RowsRequest, find_rows
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid
 
 BEGIN = 1_772_323_200  # 2026-03-01T00:00:00Z
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.drift.measure import alarms
+from mlops_desk.drift import report as alarms
+from mlops_desk.drift.records.report import DriftOptions
 from mlops_desk.drift.worker import compare_files
-from mlops_desk.records.drift import DriftOptions
 
 OPTIONS = DriftOptions()
 REPEATS = st.dictionaries(st.integers(1, 6), st.integers(1, 30), min_size=1)

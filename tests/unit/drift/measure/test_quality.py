@@ -9,7 +9,8 @@ from scipy import stats
 from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide, NumericColumn, NumericSide
 from mlops_desk.drift.measure.quality import beyond_range, quality_of, signals_of, two_proportions
 from mlops_desk.drift.measure.verdict import column_verdict, dataset_verdict, signal_verdict, with_alerts
-from mlops_desk.records.drift import Measure, Quality, Verdict
+from mlops_desk.drift.records.report import Quality
+from mlops_desk.drift.records.verdict import Measure, Verdict
 
 
 def test_the_two_proportion_test_by_hand():

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from mlops_desk.drift.alarm_rule import monitor_alarms
 from mlops_desk.drift.columns import CategoricalColumn, CategoricalSide, NumericColumn, NumericSide
 from mlops_desk.drift.measure.verdict import adjust, dataset_verdict
+from mlops_desk.drift.records.report import DatasetDrift, DriftOptions, DriftReport
+from mlops_desk.drift.records.verdict import Verdict
 from mlops_desk.drift.report import Tables, compare
-from mlops_desk.drift.windows import monitor_alarms
-from mlops_desk.records.drift import DatasetDrift, DriftOptions, DriftReport, Verdict
 
 NOTHING = DatasetDrift(0, 0, 0, 0, None)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops_desk.base.errors import NotFound
 from mlops_desk.drift.columns import NumericSide
-from mlops_desk.drift.profile.frame import frame_of
+from mlops_desk.drift.profile.bin_edges import frame_of
 from mlops_desk.drift.profile.numbers import sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile, merged
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.kit.base.errors import NotFound
 
 
 @dataclass(frozen=True)

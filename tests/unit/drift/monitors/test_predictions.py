@@ -2,12 +2,11 @@
 
 import pytest
 
-from mlops_desk.drift.monitors.moments import at
 from mlops_desk.drift.monitors.predictions import QuietRows, quiet_rows, standing_of_predictions
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
-from mlops_desk.records.drift.predictions import HeldAnswers
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.drift.monitors.time_format import at
+from mlops_desk.drift.records.monitors import HeldAnswers, JudgedWindow, Monitor
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
 
 OK, WARNING, DRIFT, FEW = Verdict.OK, Verdict.WARNING, Verdict.DRIFT, Verdict.INSUFFICIENT_DATA
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, NotFound, TimedOut
-from mlops_desk.cli.forms.monitoring import monitors as forms
 from mlops_desk.drift.live.window_rows import RowsFound
 from mlops_desk.drift.monitors.rows import SECONDS, WORKER, rows_of
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor
-from mlops_desk.records.drift.rows import WindowRows
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.drift.records.monitors import JudgedWindow, Monitor
+from mlops_desk.drift.records.rows import WindowRows
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.drift.text.monitoring import monitors as forms
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, NotFound, TimedOut
 
 WINDOW = JudgedWindow("w1", "m1", 100.0, 200.0, 3, Verdict.DRIFT, True, {})
 

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.drift.monitors.judging import is_broken_window, unknown_values
 from mlops_desk.drift.monitors.sentences import watch_of
-from mlops_desk.drift.monitors.standing import LastLook, standing_of
-from mlops_desk.drift.monitors.turning import followed
-from mlops_desk.records.drift import DatasetDrift, DriftReport, Verdict
-from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow, Monitor, MonitorState
-from mlops_desk.records.drift.segments import Segment, SegmentColumn, SegmentDrift
-from mlops_desk.records.drift.sources import Source, SourceKind
+from mlops_desk.drift.monitors.state_machine import followed
+from mlops_desk.drift.monitors.status import LastLook, standing_of
+from mlops_desk.drift.monitors.window_scores import is_broken_window, unknown_values
+from mlops_desk.drift.records.monitors import ColumnScore, JudgedWindow, Monitor, MonitorState
+from mlops_desk.drift.records.report import DatasetDrift, DriftReport
+from mlops_desk.drift.records.segments import Segment, SegmentColumn, SegmentDrift
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base import wire
 
 OK, DRIFT, FEW, CRITICAL = Verdict.OK, Verdict.DRIFT, Verdict.INSUFFICIENT_DATA, Verdict.CRITICAL
 MONITOR = Monitor("m", "front", Source(SourceKind.LOG, "front"), endpoint="front", segment="plan")
@@ -140,6 +141,20 @@ def test_hostile_values_are_cut_and_more_than_three_are_counted():
     assert "\x1b" not in told
     assert "and 2 more" in told
     assert len(told) < 600
+
+
+def test_the_worst_segment_is_named_first_and_of_equals_the_largest() -> None:
+    some = [
+        segment("small", DRIFT),
+        replace(segment("large", DRIFT), n_current=900),
+        replace(segment("worst", DRIFT), n_drifted=2),
+        segment("alike", DRIFT),
+    ]
+    told = standing(play(window(0, OK, *some), window(1, OK, *some))).sentence
+    names = sorted(["worst", "large", "alike"], key=told.index)
+    assert names == ["worst", "large", "alike"]
+    assert "small" not in told
+    assert "and 1 more" in told
 
 
 @pytest.mark.parametrize(

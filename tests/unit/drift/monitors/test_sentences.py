@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.drift.monitors.judging import ranked, scores_of
-from mlops_desk.drift.monitors.proposing import orphans, proposals
+from mlops_desk.drift.monitors.proposals import orphans, proposals
 from mlops_desk.drift.monitors.sentences import moved, rows_hint, sentence, sure
-from mlops_desk.drift.monitors.standing import LastLook, standing_of
-from mlops_desk.records.drift import ColumnDrift, DatasetDrift, DriftReport, Histogram, Measure, Quality, Verdict
-from mlops_desk.records.drift.monitors import ColumnScore, JudgedWindow, Monitor, MonitorState
-from mlops_desk.records.drift.sources import Source, SourceKind
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.drift.monitors.status import LastLook, standing_of
+from mlops_desk.drift.monitors.window_scores import ranked, scores_of
+from mlops_desk.drift.records.monitors import ColumnScore, JudgedWindow, Monitor, MonitorState
+from mlops_desk.drift.records.report import ColumnDrift, DatasetDrift, DriftReport, Histogram, Quality
+from mlops_desk.drift.records.sources import Source, SourceKind
+from mlops_desk.drift.records.verdict import Measure, Verdict
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
 
 MONITOR = Monitor("m", "front", Source(SourceKind.LOG, "front"), endpoint="front")
 DRIFT, CRITICAL, OK = Verdict.DRIFT, Verdict.CRITICAL, Verdict.OK

@@ -8,24 +8,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.drift.live.cutting import PinnedAnswers, TakenWindows
 from mlops_desk.drift.live.log_rows import LogPlace
-from mlops_desk.drift.monitors.house import MonitorHouse, NotEnoughRows
+from mlops_desk.drift.live.windowing import PinnedAnswers, TakenWindows
+from mlops_desk.drift.monitors.ports import MonitorHouse, NotEnoughRows
 from mlops_desk.drift.monitors.service import MonitorService
 from mlops_desk.drift.monitors.worker import answer
 from mlops_desk.drift.profile.profile import DataProfile, beside
-from mlops_desk.drift.shelf import ReportShelf
-from mlops_desk.records.drift.columns import ColumnRole
-from mlops_desk.records.event import DriftReported, MonitorChanged, MonitorRemoved
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Traffic
-from mlops_desk.storage.state import State
-from mlops_desk.verbs.declaration import verbs_of
-from mlops_desk.verbs.monitors import DriftMonitors
+from mlops_desk.drift.records.columns import ColumnRole
+from mlops_desk.drift.report_repository import ReportShelf
+from mlops_desk.drift.verbs.monitors import DriftMonitors
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
+from mlops_desk.kit.verbs.declaration import verbs_of
+from mlops_desk.machine.records.event import DriftReported, MonitorChanged, MonitorRemoved
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef, Traffic
 from tests.unit.drift.monitors.sketches import MemoryStore, reference_profile, window_profile
 
 COLUMNS = ("age", "income", "height")
@@ -701,8 +701,8 @@ def test_a_column_has_a_story(world):
 
 @pytest.mark.slow
 def test_windows_are_kept_within_bounds(world, monkeypatch):
-    monkeypatch.setattr("mlops_desk.drift.monitors.book.KEPT_SCORES", 30)
-    monkeypatch.setattr("mlops_desk.drift.monitors.book.KEPT_LEAST", 3)
+    monkeypatch.setattr("mlops_desk.drift.monitors.repository.KEPT_SCORES", 30)
+    monkeypatch.setattr("mlops_desk.drift.monitors.repository.KEPT_LEAST", 3)
     for _ in range(5):
         world.pass_by(*[0.0] * 10)
     kept = [one.number for one in world.service.history("digits", limit=100)]

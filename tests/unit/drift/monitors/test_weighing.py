@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.drift.monitors.callers import HeldLooks
-from mlops_desk.records.drift.importance import ComputedImportance, FoundWeight, ImportanceMethod
-from mlops_desk.records.event import MonitorChanged
+from mlops_desk.drift.monitors.path_check import HeldLooks
+from mlops_desk.drift.records.importance import ComputedImportance, FoundWeight, ImportanceMethod
+from mlops_desk.kit.base.errors import NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.machine.records.event import MonitorChanged
 from tests.unit.drift.monitors.test_service import World
 
 FOUND = ComputedImportance(

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from mlops_desk.drift import learning
+from mlops_desk.drift import scikit_learn
 from mlops_desk.drift.multivariate import domain
 from mlops_desk.drift.multivariate.domain import domain_classifier
 from mlops_desk.drift.multivariate.joint import DrawnRows, joint_drift
 from mlops_desk.drift.multivariate.matrix import BUCKETS, RowColumn, for_distances, for_trees
-from mlops_desk.records.drift import DriftOptions, Verdict
-from mlops_desk.records.drift.columns import ColumnKind
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.verdict import Verdict
 
 NUMERIC, CATEGORICAL, TEXT = ColumnKind.NUMERIC, ColumnKind.CATEGORICAL, ColumnKind.TEXT
 
@@ -137,7 +138,7 @@ def test_too_few_rows_or_columns_say_so():
 
 
 def test_without_scikit_learn_mmd_stays_and_the_report_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(learning.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(scikit_learn.importlib.util, "find_spec", lambda name: None)
     measures, joint = joint_drift(rows(*hanging_together(200, 0.9, 1)), DriftOptions())
     assert (measures["domain_auc"].value, joint.verdict) == (None, Verdict.WARNING)
     assert any("pip install scikit-learn" in note for note in joint.notes)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import cdist, pdist
 
-from mlops_desk.drift.multivariate.mmd import mmd2
+from mlops_desk.drift.multivariate.joint import mmd2
 
 
 def by_definition(x, y):

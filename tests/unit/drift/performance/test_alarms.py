@@ -8,7 +8,7 @@ import pytest
 from mlops_desk.drift.performance.alarms import alarms_of, beyond, levels_of, outside
 from mlops_desk.drift.performance.report import AnsweredData, performance_of
 from mlops_desk.drift.performance.rows import rows_of
-from mlops_desk.records.drift.performance import Direction, Figure, PerformanceWindow, ReferenceLevel, RowCounts
+from mlops_desk.drift.records.performance import Direction, Figure, PerformanceWindow, ReferenceLevel, RowCounts
 
 LEVELS = {"accuracy": ReferenceLevel(0.9, 0.85, 0.95, 10)}
 

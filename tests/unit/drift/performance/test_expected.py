@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops_desk.drift import learning
+from mlops_desk.drift import scikit_learn
 from mlops_desk.drift.performance.calibration import Calibration, calibration_of
-from mlops_desk.drift.performance.expected import expected_figures, expected_values
-from mlops_desk.drift.performance.expected_losses import ExpectedLosses
+from mlops_desk.drift.performance.direct_loss import ExpectedLosses
 from mlops_desk.drift.performance.figures import figures_of
-from mlops_desk.drift.performance.report import AnsweredData, performance_of
+from mlops_desk.drift.performance.report import AnsweredData, expected_figures, expected_values, performance_of
 from mlops_desk.drift.performance.rows import rows_of
-from mlops_desk.records.drift.performance import PredictionKind
+from mlops_desk.drift.records.performance import PredictionKind
 
 
 def world(n, shift, seed, sharpness=1.5, labelled=1.0):
@@ -162,7 +161,7 @@ def test_a_reference_that_can_teach_nothing_teaches_nothing():
 
 
 def test_without_scikit_learn_the_report_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(learning.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(scikit_learn.importlib.util, "find_spec", lambda name: None)
     x, rows = losses(300, 0.0, 1)
     report = performance_of(AnsweredData(rows, 200, x))
     assert report.windows[0].expected == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.records.drift.figure_words import figure_title, figure_words
+from mlops_desk.drift.records.figure_words import figure_title, figure_words
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from mlops_desk.drift.performance.figures import direction_of, figures_of
 from mlops_desk.drift.performance.intervals import bootstrap_of_counts, bootstrap_of_sums, wilson
 from mlops_desk.drift.performance.ranking import auc_interval, roc_auc
 from mlops_desk.drift.performance.rows import rows_of
-from mlops_desk.records.drift.performance import Direction, PredictionKind
+from mlops_desk.drift.records.performance import Direction, PredictionKind
 
 NAN = float("nan")
 

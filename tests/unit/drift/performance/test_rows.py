@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mlops_desk.drift.performance.cells import cells_of, classes_of, spelled
 from mlops_desk.drift.performance.report import AnsweredData, performance_of
 from mlops_desk.drift.performance.rows import rows_of
-from mlops_desk.records.drift.performance import PredictionKind
+from mlops_desk.drift.records.performance import PredictionKind
 
 CLASSIFICATION, REGRESSION = PredictionKind.CLASSIFICATION, PredictionKind.REGRESSION
 

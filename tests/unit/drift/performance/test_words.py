@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.drift.performance.worker import performance_of_files
-from mlops_desk.records.drift.answers import AnswerColumns
+from mlops_desk.drift.records.answers import AnswerColumns
 
 WORDS = st.sampled_from(["yes", "no", "fraud", "Y", "n", "f", "m", "0", "1", "True", "false", "unknown"])
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mlops_desk.drift.measure import measures
 from mlops_desk.drift.profile.categories import CategorySketch, add_categories, sketch_of_counts
-from mlops_desk.drift.profile.measuring import measure_profiles
 from mlops_desk.drift.profile.profile import ColumnProfile
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.profile.sketch_measures import measure_profiles
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
 
 WINDOWS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=40), min_size=3, max_size=3)
 

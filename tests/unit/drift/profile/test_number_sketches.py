@@ -11,10 +11,10 @@ from mlops_desk.drift.columns import NumericSide
 from mlops_desk.drift.measure import measures
 from mlops_desk.drift.measure.bins import numeric_counts
 from mlops_desk.drift.pair import pair_of
-from mlops_desk.drift.profile import distances
-from mlops_desk.drift.profile.frame import frame_of
+from mlops_desk.drift.profile import sketch_measures
+from mlops_desk.drift.profile.bin_edges import frame_of
 from mlops_desk.drift.profile.numbers import add_numbers, empty_numbers, sketch_numbers
-from mlops_desk.drift.profile.pictures import histogram_of
+from mlops_desk.drift.profile.sketch_measures import histogram_of
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 # What is nearer to 0 than 1e-6 is taken for 0: deciles of the least doubles there are depend on how they are scaled.
@@ -72,21 +72,23 @@ def test_distances_lie_within_their_bounds(reference, current):
     first, second = sketch(frame, reference), sketch(frame, current)
     pair = pair_of(np.array(reference), np.array(current))
     shares = first.counts / len(reference), second.counts / len(current)
-    counts = distances.grouped(frame, first), distances.grouped(frame, second)
+    counts = sketch_measures.grouped(frame, first), sketch_measures.grouped(frame, second)
     exact = numeric_counts(pair.reference, pair.current)
     assert measures.psi(*counts) == pytest.approx(measures.psi(*exact), abs=1e-9)
     assert measures.js(*counts) == pytest.approx(measures.js(*exact), abs=1e-6)
     assert measures.hellinger(*counts) == pytest.approx(measures.hellinger(*exact), abs=1e-6)
-    distance, _ = distances.ks(first, second)
+    distance, _ = sketch_measures.ks(first, second)
     error = measures.ks(pair)[0] - distance
     assert -1e-12 <= error <= np.minimum(*shares).max() + 1e-12
-    assert (measures.wasserstein_normed(pair) is None) == (distances.wasserstein_normed(frame, first, second) is None)
+    assert (measures.wasserstein_normed(pair) is None) == (
+        sketch_measures.wasserstein_normed(frame, first, second) is None
+    )
     spread = float(np.std(pair.reference))
     if spread > 1e-3:
         low, high = min(first.least, second.least), max(first.most, second.most)
         widths = np.diff([min(low, frame.edges[0]), *frame.edges, max(high, frame.edges[-1])])
         bound = float(np.sum((shares[0] + shares[1]) * widths)) / spread
-        shift = measures.wasserstein_normed(pair) - distances.wasserstein_normed(frame, first, second)
+        shift = measures.wasserstein_normed(pair) - sketch_measures.wasserstein_normed(frame, first, second)
         assert -1e-9 * (1 + high - low) / spread <= shift <= bound + 1e-9 * (1 + high - low) / spread
 
 
@@ -100,13 +102,13 @@ def test_distances_of_many_rows_are_those_of_all_values(law, shift):
     frame = frame_of(reference)
     first, second, pair = sketch(frame, reference), sketch(frame, current), pair_of(reference, current)
     assert frame.edges.size <= 255
-    assert distances.wasserstein_normed(frame, first, second) == pytest.approx(
+    assert sketch_measures.wasserstein_normed(frame, first, second) == pytest.approx(
         measures.wasserstein_normed(pair), abs=6e-4
     )
-    exact, found = measures.ks(pair), distances.ks(first, second)
+    exact, found = measures.ks(pair), sketch_measures.ks(first, second)
     assert found[0] == pytest.approx(exact[0], abs=1 / 226 if shift else 5e-4)
     assert (found[1] < 0.05) == (exact[1] < 0.05)
-    assert distances.energy(frame, first, second) == pytest.approx(measures.energy(pair), rel=0.02)
+    assert sketch_measures.energy(frame, first, second) == pytest.approx(measures.energy(pair), rel=0.02)
     drawn = histogram_of(frame, first, second)
     assert sum(drawn.reference) == pytest.approx(1)
     assert sum(drawn.current) == pytest.approx(1)
@@ -122,7 +124,7 @@ def test_few_distinct_values_and_a_value_that_fills_a_half_have_bins_of_their_ow
     assert first.counts.max() == 5_000
     assert np.sort(first.counts)[-2] < 60
     few = frame_of(np.array([1.0, 2.0, 5.0] * 40))
-    counted = distances.grouped(few, sketch(few, [1.0, 1.0, 5.0, 4.0, 1.5, 9.0]))
+    counted = sketch_measures.grouped(few, sketch(few, [1.0, 1.0, 5.0, 4.0, 1.5, 9.0]))
     assert counted.tolist() == [2, 0, 1, 3]
 
 
@@ -135,8 +137,8 @@ def test_few_distinct_values_and_a_value_that_fills_a_half_have_bins_of_their_ow
 def test_no_finite_numbers_raise_or_give_what_is_no_number(reference, current):
     frame = frame_of(np.array(reference, dtype=float))
     first, second = sketch(frame, reference), sketch(frame, current)
-    found = [distances.wasserstein_normed(frame, first, second), *distances.ks(first, second)]
-    found.append(distances.energy(frame, first, second))
+    found = [sketch_measures.wasserstein_normed(frame, first, second), *sketch_measures.ks(first, second)]
+    found.append(sketch_measures.energy(frame, first, second))
     assert all(value is None or math.isfinite(value) for value in found)
     assert (found[1] is None) == (not reference or not current)
     if found[1] is not None:
@@ -153,5 +155,5 @@ def test_values_beyond_the_reference_lie_in_the_outer_bins():
 def test_deviation_is_that_of_all_values():
     values = 1.7e9 + np.random.default_rng(3).random(10_000) * 3600
     frame = frame_of(values)
-    assert distances.deviation(frame, sketch(frame, values)) == pytest.approx(np.std(values), rel=1e-9)
-    assert distances.deviation(frame, empty_numbers(frame)) == 0.0
+    assert sketch_measures.deviation(frame, sketch(frame, values)) == pytest.approx(np.std(values), rel=1e-9)
+    assert sketch_measures.deviation(frame, empty_numbers(frame)) == 0.0

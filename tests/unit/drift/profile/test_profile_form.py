@@ -10,16 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.drift.columns import NumericSide
+from mlops_desk.drift.profile.bin_edges import frame_of
 from mlops_desk.drift.profile.categories import sketch_of_counts
-from mlops_desk.drift.profile.form import LIMIT_BYTES, from_bytes, read_profile, to_bytes
-from mlops_desk.drift.profile.frame import frame_of
-from mlops_desk.drift.profile.mark import is_profile
+from mlops_desk.drift.profile.file_format import LIMIT_BYTES, from_bytes, is_profile, read_profile, to_bytes
 from mlops_desk.drift.profile.numbers import sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
 from mlops_desk.drift.profile.texts import TextSketch
-from mlops_desk.records.drift.columns import ColumnKind, ColumnRole, FrozenColumn
+from mlops_desk.drift.records.columns import ColumnKind, ColumnRole, FrozenColumn
+from mlops_desk.kit.base.errors import Invalid
 
 START = struct.Struct("<24sIIQ")
 

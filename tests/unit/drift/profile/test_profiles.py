@@ -6,17 +6,17 @@ import duckdb
 import numpy as np
 import pytest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.drift.data.opening import open_data
+from mlops_desk.drift.data.file_formats import open_data
 from mlops_desk.drift.data.sources import DataSide, file_at
-from mlops_desk.drift.profile.comparing import compare_with, make_profile
-from mlops_desk.drift.profile.form import from_bytes, to_bytes
+from mlops_desk.drift.profile.file_format import from_bytes, to_bytes
 from mlops_desk.drift.profile.numbers import NumericSketch
 from mlops_desk.drift.profile.profile import DataProfile, merged
+from mlops_desk.drift.profile.table_comparison import compare_with, make_profile
 from mlops_desk.drift.profile.worker import answer, profile_of_source
+from mlops_desk.drift.records.report import DriftOptions
 from mlops_desk.drift.worker import compare_files
-from mlops_desk.records.drift import DriftOptions
-from mlops_desk.storage.data_files import connect
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.kit.storage.data_files import connect
 
 WORDS = [
     "red",
@@ -176,7 +176,7 @@ def test_a_table_read_in_parts_is_the_table(tmp_path, form):
 
 
 def test_a_sample_freezes_bins_that_hold_all_values(tmp_path, monkeypatch):
-    monkeypatch.setattr("mlops_desk.drift.profile.reading._SAMPLE_ROWS", 20_000)
+    monkeypatch.setattr("mlops_desk.drift.profile.sketch_builder._SAMPLE_ROWS", 20_000)
     path = tmp_path / "t.parquet"
     with duckdb.connect() as connection:
         query = "SELECT (i * 7919) % 300007 AS x FROM range(300000) t(i)"

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.drift.data.opened import OpenedTable
-from mlops_desk.drift.data.opening import open_data
-from mlops_desk.drift.monitors.segment_pairs import compare_segmented
-from mlops_desk.drift.profile import cut as cuts
-from mlops_desk.drift.profile.comparing import make_profile
-from mlops_desk.drift.profile.cut import PartKind
-from mlops_desk.drift.profile.form import from_bytes, to_bytes
+from mlops_desk.drift.data.file_formats import open_data
+from mlops_desk.drift.data.open_table import OpenedTable
+from mlops_desk.drift.monitors.worker import compare_segmented
+from mlops_desk.drift.profile import segment_values as cuts
+from mlops_desk.drift.profile.file_format import from_bytes, to_bytes
 from mlops_desk.drift.profile.profile import DataProfile, merged, rows_of
 from mlops_desk.drift.profile.segment_rows import part_of_row
-from mlops_desk.records.drift import DriftOptions, Verdict
+from mlops_desk.drift.profile.segment_values import PartKind
+from mlops_desk.drift.profile.table_comparison import make_profile
+from mlops_desk.drift.records.report import DriftOptions
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base.errors import Invalid
 from tests.drift_segments import cut, segmented
 from tests.drift_windows import facts
 

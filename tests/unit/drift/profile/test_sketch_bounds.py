@@ -1,6 +1,6 @@
 """Sketches against the exact measures, for all laws, ties, gaps, infinities and shifts: each within its stated bound.
 
-The bounds are those of ``drift/profile/distances.py``; both ways go through what a report goes through.
+The bounds are those of ``drift/profile/sketch_measures.py``; both ways go through what a report goes through.
 """
 
 import math
@@ -12,15 +12,15 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mlops_desk.drift.columns import NumericColumn, NumericSide
-from mlops_desk.drift.profile.form import to_bytes
-from mlops_desk.drift.profile.frame import FrozenBins, frame_of
-from mlops_desk.drift.profile.measuring import measure_profiles
+from mlops_desk.drift.profile.bin_edges import FrozenBins, frame_of
+from mlops_desk.drift.profile.file_format import to_bytes
 from mlops_desk.drift.profile.numbers import NumericSketch, sketch_numbers
 from mlops_desk.drift.profile.profile import ColumnProfile, DataProfile
+from mlops_desk.drift.profile.sketch_measures import measure_profiles
+from mlops_desk.drift.records.columns import ColumnKind, FrozenColumn
+from mlops_desk.drift.records.report import ColumnDrift, DriftOptions
 from mlops_desk.drift.report import Tables, compare, report_of
 from mlops_desk.drift.store.layout import WindowLayout
-from mlops_desk.records.drift import ColumnDrift, DriftOptions
-from mlops_desk.records.drift.columns import ColumnKind, FrozenColumn
 
 COLUMN = FrozenColumn("x", ColumnKind.NUMERIC)
 LAWS = {

@@ -11,7 +11,7 @@ from mlops_desk.drift.profile.arrays import DamageError
 from mlops_desk.drift.profile.profile import merged
 from mlops_desk.drift.store.by_segment import read_segments, write_segments
 from mlops_desk.drift.store.layout import WindowLayout
-from mlops_desk.drift.store.rolling import WindowLimits
+from mlops_desk.drift.store.rollups import WindowLimits
 from mlops_desk.drift.store.sums import add_windows
 from mlops_desk.drift.store.windows import FILE, CutWindow, WindowStore
 from tests.drift_segments import cut, segmented

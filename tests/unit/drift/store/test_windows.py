@@ -13,18 +13,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.drift.profile.arrays import DamageError
-from mlops_desk.drift.profile.measuring import measure_profiles
 from mlops_desk.drift.profile.profile import merged
+from mlops_desk.drift.profile.sketch_measures import measure_profiles
 from mlops_desk.drift.store.layout import WindowLayout
-from mlops_desk.drift.store.rolling import WindowLimits
+from mlops_desk.drift.store.rollups import WindowLimits
 from mlops_desk.drift.store.sums import add_windows
 from mlops_desk.drift.store.windows import FILE, CutWindow, WindowStore
-from mlops_desk.storage.windows.periods import period_end, period_of
-from mlops_desk.storage.windows.tables import DAY as BY_DAY
-from mlops_desk.storage.windows.tables import HOUR as BY_HOUR
-from mlops_desk.storage.windows.tables import MONTH as BY_MONTH
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.storage.windows import DAY as BY_DAY
+from mlops_desk.kit.storage.windows import HOUR as BY_HOUR
+from mlops_desk.kit.storage.windows import MONTH as BY_MONTH
+from mlops_desk.kit.storage.windows import period_end, period_of
 from tests.drift_windows import BEGIN, DAY, HOUR, facts, reference_of, rows, window_of
 
 REFERENCE = reference_of(rows(0, 200))
@@ -144,7 +144,7 @@ def test_a_clock_that_jumps_ahead_deletes_nothing(store, tmp_path):
 
 
 def test_all_hours_that_are_over_are_rolled_up_however_many_windows_there_are(store, monkeypatch):
-    monkeypatch.setattr("mlops_desk.drift.store.rolling._AT_ONCE", 3)
+    monkeypatch.setattr("mlops_desk.drift.store.rollups._AT_ONCE", 3)
     filled(store, 3)
     now = period_of(BY_HOUR, BEGIN + 10 * DAY)
     assert len(store._tables.unrolled(now, 100)) == 12
@@ -258,7 +258,7 @@ def test_the_cursor_is_kept_with_the_windows_or_not_at_all(store, monkeypatch):
         keep(store, [(BEGIN, BEGIN + 1, WINDOWS[0])], (5.0, 1.0, WINDOWS[1]), "second")
     with pytest.raises(Invalid, match="has changed"):
         store.keep("m", "another", [cut(BEGIN, BEGIN + 1, WINDOWS[0])], None, "second")
-    monkeypatch.setattr("mlops_desk.storage.windows.store._put", failing)
+    monkeypatch.setattr("mlops_desk.kit.storage.windows._put", failing)
     with pytest.raises(RuntimeError):
         keep(store, [(BEGIN + 5, BEGIN + 6, WINDOWS[0])], None, "second")
     assert store.cursor("m") == "first"
@@ -360,7 +360,7 @@ def test_a_damaged_file_is_set_aside(tmp_path):
 
 
 def test_the_database_of_another_kind_is_refused(tmp_path):
-    from mlops_desk.storage.state import State
+    from mlops_desk.kit.storage.state import State
 
     (tmp_path / "drift").mkdir()
     State(tmp_path / "drift" / FILE).close()

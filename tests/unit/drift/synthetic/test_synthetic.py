@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -14,10 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.drift.synthetic import laying, worker
+from mlops_desk.automation.records.pipelines.synthetic import ColumnFidelity, RowPrivacy, SyntheticReport
+from mlops_desk.drift.synthetic import input_worker, worker
+from mlops_desk.drift.synthetic import page as report_page
 from mlops_desk.drift.synthetic.cells import MadeColumn, MadeKind, number_of, time_of
-from mlops_desk.drift.synthetic.checking import MOST_ENTRIES, read_made
+from mlops_desk.drift.synthetic.worker import MOST_ENTRIES, read_made
+from mlops_desk.kit.base.errors import Invalid
 
 PROGRAM = Path(__file__).parents[4] / "resources" / "job_templates" / "synthetic-copula" / "synthesize.py"
 COLUMNS = (
@@ -74,7 +77,7 @@ def read(path: Path, delimiter=",") -> list[list[str]]:
 def lay(tmp_path: Path, real: Path, *scored: Path, rows: int = 800, label: str | None = "bad"):
     request = {"data": str(real), "scored": [str(one) for one in scored], "rows": rows, "seed": 1, "label": label,
                "target": str(tmp_path / "laid")}  # fmt: skip
-    return laying.answer(request)
+    return input_worker.answer(request)
 
 
 def take(tmp_path: Path, real: Path, *, with_real: bool = True, rows: int = 800):
@@ -277,6 +280,15 @@ def test_the_shipped_program_makes_rows_that_pass_and_the_real_lines_stay_as_the
     assert "<b>rows</b>" not in page
     assert "&lt;b&gt;rows&lt;/b&gt;" in page
     assert json.loads((tmp_path / "made/report.json").read_text()) == report
+
+
+def test_the_page_has_what_is_least_alike_first_and_what_nobody_knows_last() -> None:
+    scores = {"unknown": None, "alike": 0.9, "other": 0.1, "none": 0.0, "middle": 0.5}
+    columns = tuple(ColumnFidelity(name, "KS", score) for name, score in scores.items())
+    report = SyntheticReport(9, 3, 9, columns, (), 0.5, None, None, RowPrivacy(0.0, None, 1.0))
+    html = report_page.page(report, "rows")
+    shown = [name for name in re.findall(r'<td class="name">(\w+)</td>', html) if name in scores]
+    assert shown == ["none", "other", "middle", "alike", "unknown"]
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound, TimedOut, Unavailable
-from mlops_desk.engines.docker import address, trouble
+from mlops_desk.engines.docker import address, connection
 from mlops_desk.engines.docker.address import choose_address
 from mlops_desk.engines.docker.answers import gateway_of, gpu_route, last_exit_code, unix_time
-from mlops_desk.engines.docker.lines import split_lines
+from mlops_desk.engines.docker.engine import split_lines
 from mlops_desk.engines.engine import EngineRefused
 from mlops_desk.engines.log_lines import shown
+from mlops_desk.kit.base.errors import Invalid, NotFound, TimedOut, Unavailable
 
 
 def test_the_setting_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -77,25 +77,25 @@ def wrapped(error: BaseException) -> Exception:
 
 
 def test_no_engine_no_rights_no_answer_and_a_cut_are_told_apart() -> None:
-    absent = trouble.from_connection(wrapped(OSError(errno.ENOENT, "no such file")), "Asking", "unix:///x")
+    absent = connection.from_connection(wrapped(OSError(errno.ENOENT, "no such file")), "Asking", "unix:///x")
     assert type(absent) is Unavailable
     assert "systemctl start" in (absent.hint or "")
-    rights = trouble.from_connection(wrapped(PermissionError(errno.EACCES, "denied")), "Asking", "unix:///x")
+    rights = connection.from_connection(wrapped(PermissionError(errno.EACCES, "denied")), "Asking", "unix:///x")
     assert "usermod" in (rights.hint or "")
     for cut in (OSError(errno.ECONNRESET, "reset"), http.client.RemoteDisconnected("gone")):
-        assert trouble.is_broken(wrapped(cut))
-        assert isinstance(trouble.from_connection(wrapped(cut), "Asking", "unix:///x"), TimedOut)
-    assert trouble.is_late(wrapped(TimeoutError()))
-    assert not trouble.is_late(wrapped(OSError(errno.ENOENT, "x")))
+        assert connection.is_broken(wrapped(cut))
+        assert isinstance(connection.from_connection(wrapped(cut), "Asking", "unix:///x"), TimedOut)
+    assert connection.is_late(wrapped(TimeoutError()))
+    assert not connection.is_late(wrapped(OSError(errno.ENOENT, "x")))
 
 
 def test_what_the_engine_says_is_quoted_plain_and_capped() -> None:
-    error = trouble.from_engine(500, "\x1b[31m" + "x" * 5000, "Starting")
+    error = connection.from_engine(500, "\x1b[31m" + "x" * 5000, "Starting")
     assert type(error) is EngineRefused
     assert "\x1b" not in error.message
     assert len(error.message) < 800
-    assert type(trouble.from_engine(404, "No such container: x", "Looking")) is NotFound
-    hint = trouble.from_engine(500, 'could not select device driver "nvidia"', "Starting").hint
+    assert type(connection.from_engine(404, "No such container: x", "Looking")) is NotFound
+    hint = connection.from_engine(500, 'could not select device driver "nvidia"', "Starting").hint
     assert "nvidia-container-toolkit" in (hint or "")
 
 

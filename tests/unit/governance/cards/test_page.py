@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.governance.cards import stages
-from mlops_desk.governance.cards.page import html, markdown
-from mlops_desk.governance.cards.page.writing import write
+from mlops_desk.governance.cards.page import markdown, writer
+from mlops_desk.governance.cards.page.writer import write
 from mlops_desk.governance.cards.stages import Actor
-from mlops_desk.records.governance.card import CardData, CardFacts, CardFigure, CardGap
+from mlops_desk.governance.records.card import CardData, CardFacts, CardFigure, CardGap
+from mlops_desk.kit.base.errors import TimedOut, Unavailable
 
 EVIL = "<script>alert(1)</script> [x](http://evil) ![i](http://evil/i) # h | `c` \u202e"
 WHOLE = {"intended_use": EVIL, "limits": "- one\n1. two\n\nlast", "licence": "MIT", "owner": "Anna"}
@@ -26,7 +26,7 @@ def card(figure: CardFigure = CardFigure("auc", 0.9, 0.88, 0.92, 400, "the test 
 
 
 def test_a_page_holds_nothing_that_runs_and_asks_nobody() -> None:
-    page = html.document(card())
+    page = writer.document(card())
     assert "<script" not in page
     assert "default-src 'none'" in page
     assert not re.search(r"<(a|img|link|iframe|object)\b|(src|href)=|url\(", page)
@@ -44,7 +44,7 @@ def test_markdown_of_people_is_text() -> None:
     assert len(re.findall(r"(?<!\\)\|", row)) == 5, "four cells, whatever stands in them"
 
 
-@pytest.mark.parametrize("form", [markdown.document, html.document], ids=["markdown", "html"])
+@pytest.mark.parametrize("form", [markdown.document, writer.document], ids=["markdown", "html"])
 def test_each_form_tells_all_of_it(form) -> None:
     text = form(card())
     for told in ("churn, version 3", "approved, revision 1", "by anna, 2027-01-15 08:00 UTC", "0.88 to 0.92", "400",

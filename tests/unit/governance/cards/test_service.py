@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.governance.cards import tags
 from mlops_desk.governance.cards.service import CardsService
-from mlops_desk.records.governance.card import CardFacts, CardStage
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.storage.state import State
+from mlops_desk.governance.records.card import CardFacts, CardStage
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.records.model import ModelVersion
 
 WHOLE = {"intended_use": "Churn", "limits": "Children", "licence": "MIT", "owner": "Anna"}
 

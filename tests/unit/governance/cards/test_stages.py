@@ -7,11 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from mlops_desk.base.errors import Invalid, Refused
 from mlops_desk.governance.cards import stages
 from mlops_desk.governance.cards.content import sha256_of
 from mlops_desk.governance.cards.stages import Actor
-from mlops_desk.records.governance.card import CARD_TEXTS, CardAct, CardFacts, CardFigure, CardStage
+from mlops_desk.governance.records.card import CARD_TEXTS, CardAct, CardFacts, CardFigure, CardStage
+from mlops_desk.kit.base.errors import Invalid, Refused
 
 WHOLE = {"intended_use": "Churn", "limits": "Children", "licence": "MIT", "owner": "Anna"}
 FACTS = CardFacts(1.0, "r1", figures=(CardFigure("auc", 0.9),))
@@ -160,8 +160,9 @@ def test_only_a_draft_is_handed_in_and_what_nobody_wrote_is_not_put_away() -> No
     card = stages.approved(stages.submitted(whole(), actor()), None, actor())
     with pytest.raises(Refused, match="is approved, and only one that is a draft"):
         stages.submitted(card, actor())
-    with pytest.raises(Refused, match="Nobody has written"):
-        stages.archived(begun(), actor())
+    for act in (stages.archived, stages.sent_back, lambda card, who: stages.approved(card, None, who)):
+        with pytest.raises(Refused, match=r"^Nobody has written a card of churn/3 yet, so nothing is "):
+            act(begun(), actor())
 
 
 def test_what_was_seen_is_approved_and_nothing_else() -> None:

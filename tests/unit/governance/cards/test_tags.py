@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.governance.cards import stages, tags
 from mlops_desk.governance.cards.stages import Actor
-from mlops_desk.records.governance.card import CARD_TEXTS, CardFacts, CardFigure, CardStage
+from mlops_desk.governance.records.card import CARD_TEXTS, CardFacts, CardFigure, CardStage
+from mlops_desk.kit.base.errors import Invalid
 
 ANNA = Actor("anna", 7, 5.0)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from mlops_desk.governance.data.hints import hints_of, is_card
-from mlops_desk.records.data.redaction import RedactionWay
-from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.storage.request_log.redaction import rules_of
+from mlops_desk.governance.data.redaction import hints_of, is_card
+from mlops_desk.governance.records.data.redaction import RedactionWay
+from mlops_desk.kit.storage.request_log.redaction import rules_of
+from mlops_desk.serving.records.request import LoggedRequest
 
 
 def rows(**columns: list) -> list[LoggedRequest]:

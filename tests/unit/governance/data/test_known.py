@@ -8,9 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.desk.governance.data_holds import DataHolds
-from mlops_desk.desk.governance.data_known import (
+from mlops_desk.automation.records.pipelines.evidence import DataManifest, StepEvidence
+from mlops_desk.automation.records.pipelines.plan import EvaluationPlan
+from mlops_desk.automation.records.pipelines.run import PipelineRun, PipelineState, PipelineStep, StepName
+from mlops_desk.desk.governance_composition import DataHolds
+from mlops_desk.drift.records.columns import ColumnKind
+from mlops_desk.drift.records.monitors import Monitor
+from mlops_desk.drift.records.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.governance.data.catalogue import DataSighting, KnownData
+from mlops_desk.governance.data.desk_files import LISTS
+from mlops_desk.governance.data_inspection import columns_of_schema
+from mlops_desk.governance.data_inventory import (
     KnowingParts,
     SeenRun,
     here,
@@ -20,21 +28,13 @@ from mlops_desk.desk.governance.data_known import (
     of_pipeline,
     of_run,
 )
-from mlops_desk.desk.governance.data_looks import columns_of_schema
-from mlops_desk.governance.data.desk_files import LISTS
-from mlops_desk.governance.data.sighting import DataSighting, KnownData
-from mlops_desk.records.data.catalogue import DataKind, DataPlace, DataUser, DataUserKind
-from mlops_desk.records.data.retention import RetentionItem
-from mlops_desk.records.drift.columns import ColumnKind
-from mlops_desk.records.drift.monitors import Monitor
-from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec, Mount
-from mlops_desk.records.model import DatasetInput
-from mlops_desk.records.pipelines.evidence import DataManifest, StepEvidence
-from mlops_desk.records.pipelines.plan import EvaluationPlan
-from mlops_desk.records.pipelines.run import PipelineRun, PipelineState, PipelineStep, StepName
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.governance.records.data.catalogue import DataKind, DataPlace, DataUser, DataUserKind
+from mlops_desk.governance.records.data.retention import RetentionItem
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec, Mount
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.records.model import DatasetInput
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
 
 FRONT = Endpoint(
     "front", EndpointState.LIVE, None, 1, ModelRef("churn", "3", "models:/churn/3", run_id="r1"), created_by=7

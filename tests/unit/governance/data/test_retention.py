@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.governance.data.deleting import _another, delete
 from mlops_desk.governance.data.desk_files import desk_files
-from mlops_desk.governance.data.planning import DataHold, RetentionAsked, is_inside, planned
-from mlops_desk.records.data.retention import RetentionItem
+from mlops_desk.governance.data.file_deletion import _another, delete
+from mlops_desk.governance.data.retention_plan import DataHold, RetentionAsked, is_inside, planned
+from mlops_desk.governance.records.data.retention import RetentionItem
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.cli import output
+from mlops_desk.desk.cli import output
+from mlops_desk.governance.data.catalogue import DataSighting, KnownData
 from mlops_desk.governance.data.desk_files import LISTS, desk_files
-from mlops_desk.governance.data.looks import Watching
-from mlops_desk.governance.data.planning import DataHold
-from mlops_desk.governance.data.redacting import RedactionHouse
-from mlops_desk.governance.data.retaining import RetentionHouse
+from mlops_desk.governance.data.inspection import Watching
+from mlops_desk.governance.data.redaction import RedactionHouse
+from mlops_desk.governance.data.retention import RetentionHouse
+from mlops_desk.governance.data.retention_plan import DataHold
 from mlops_desk.governance.data.service import DataHouse, DataService
-from mlops_desk.governance.data.sighting import DataSighting, KnownData
-from mlops_desk.records.data.catalogue import (
+from mlops_desk.governance.records.data.catalogue import (
     CatalogueEntry,
     DataKind,
     DataPlace,
@@ -29,11 +27,13 @@ from mlops_desk.records.data.catalogue import (
     PersonalData,
     SetState,
 )
-from mlops_desk.records.data.redaction import RedactionWay
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
-from mlops_desk.records.serving.request import LoggedRequest
-from mlops_desk.storage.request_log.layout import part_path
-from mlops_desk.storage.state import State
+from mlops_desk.governance.records.data.redaction import RedactionWay
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.layout import part_path
+from mlops_desk.kit.storage.state import State
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.serving.records.request import LoggedRequest
 
 FRONT = Endpoint("front", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1"), created_by=1007)
 LONG_AGO = 1_767_322_800

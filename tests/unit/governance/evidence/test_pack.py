@@ -11,18 +11,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.disk import signing
-from mlops_desk.base.errors import Invalid, Refused, TimedOut
-from mlops_desk.cli.forms.evidence import verification
 from mlops_desk.governance.evidence import extract
 from mlops_desk.governance.evidence.archive import beyond_bytes, packed, unpacked
-from mlops_desk.governance.evidence.making import EvidenceMaker, PartSource, Tell
+from mlops_desk.governance.evidence.pack_builder import EvidenceMaker, PartSource, Tell
 from mlops_desk.governance.evidence.verification import verify
 from mlops_desk.governance.evidence.worker import work
-from mlops_desk.records.audit import AuditLink
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.registry.evidence import EvidencePart, PartState
-from mlops_desk.storage.audit.chain import START, following
+from mlops_desk.governance.text.evidence import verification
+from mlops_desk.kit.base.disk import signatures
+from mlops_desk.kit.base.errors import Invalid, Refused, TimedOut
+from mlops_desk.kit.records.audit import AuditLink
+from mlops_desk.kit.storage.audit.chain import START, following
+from mlops_desk.registry.records.evidence import EvidencePart, PartState
+from mlops_desk.registry.records.model import ModelVersion
 
 VERSION = ModelVersion("churn", "3", "r1", None, "READY")
 
@@ -141,8 +141,8 @@ def test_a_file_that_is_changed_taken_away_or_put_in_is_named(pack: bytes, name:
 
 def test_two_sums_of_one_file_are_no_list_of_sums(pack: bytes) -> None:
     def twice(files: dict[str, bytes]) -> None:
-        first = files[signing.SUMS].splitlines(keepends=True)[0]
-        files[signing.SUMS] += first
+        first = files[signatures.SUMS].splitlines(keepends=True)[0]
+        files[signatures.SUMS] += first
 
     found = verify(changed(pack, twice))
     assert (found.intact, found.first_bad) == (False, "SHA256SUMS")
@@ -152,11 +152,11 @@ def test_two_sums_of_one_file_are_no_list_of_sums(pack: bytes) -> None:
 def test_sums_that_were_made_anew_are_not_those_that_were_signed(pack: bytes, tmp_path: Path) -> None:
     def edit(files: dict[str, bytes]) -> None:
         files["drift.json"] = b"{}"
-        del files[signing.SUMS]
+        del files[signatures.SUMS]
         for name, data in files.items():
             (tmp_path / name).write_bytes(data)
-        (tmp_path / signing.SIGNATURE).unlink()
-        files[signing.SUMS] = signing.sums(tmp_path).encode()
+        (tmp_path / signatures.SIGNATURE).unlink()
+        files[signatures.SUMS] = signatures.sums(tmp_path).encode()
 
     found = verify(changed(pack, edit))
     assert (found.intact, found.signer, found.first_bad) == (False, None, "SHA256SUMS.sig")
@@ -176,17 +176,20 @@ def test_a_pack_that_somebody_else_signed_tells_another_signer_and_is_refused_by
 def test_a_signature_that_was_given_for_another_purpose_is_none(tmp_path: Path) -> None:
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "a").write_bytes(b"a")
-    signing.sign(tmp_path / "content", signing.own_key(tmp_path), "mlops-desk-export")
-    read = [(tmp_path / "content" / name).read_bytes() for name in (signing.SUMS, signing.SIGNERS, signing.SIGNATURE)]
-    assert signing.signer_of(read[0], read[1], read[2], "mlops-desk-evidence") is None
-    assert str(signing.signer_of(read[0], read[1], read[2], "mlops-desk-export")).startswith("SHA256:")
+    signatures.sign(tmp_path / "content", signatures.own_key(tmp_path), "mlops-desk-export")
+    read = [
+        (tmp_path / "content" / name).read_bytes()
+        for name in (signatures.SUMS, signatures.SIGNERS, signatures.SIGNATURE)
+    ]
+    assert signatures.signer_of(read[0], read[1], read[2], "mlops-desk-evidence") is None
+    assert str(signatures.signer_of(read[0], read[1], read[2], "mlops-desk-export")).startswith("SHA256:")
 
 
 @pytest.mark.parametrize(
     "signers", [b"", b"* ssh-ed25519 AAAA", b'mlops-desk cert-authority,namespaces="x" ssh-ed25519 AAAA', b"\xff\0"]
 )
 def test_a_list_of_signers_of_another_form_names_nobody(signers: bytes) -> None:
-    assert signing.signer_of(b"a", signers, b"b", "mlops-desk-evidence") is None
+    assert signatures.signer_of(b"a", signers, b"b", "mlops-desk-evidence") is None
 
 
 def test_a_manifest_that_names_a_part_which_never_was_is_found_though_it_is_signed(tmp_path: Path) -> None:
@@ -392,3 +395,13 @@ def test_the_worker_reads_a_file_and_says_when_it_can_not(tmp_path: Path, pack: 
     (tmp_path / "a.zip").write_bytes(pack)
     assert work({"file": str(tmp_path / "a.zip"), "signer": None})["intact"] is True
     assert work({"file": str(tmp_path / "a.zip"), "signer": "SHA256:other"})["intact"] is False
+
+
+def test_a_file_of_more_bytes_than_a_pack_may_have_is_refused_for_its_size(tmp_path: Path) -> None:
+    big = tmp_path / "big.zip"
+    for n_bytes, why in (((128 << 20) + 1, "more than 128 MiB"), (128 << 20, "no evidence pack")):
+        with big.open("wb") as file:
+            file.truncate(n_bytes)
+        with pytest.raises(Invalid, match=why) as error:
+            work({"file": str(big), "signer": None})
+        assert ("128 MiB" in error.value.message) is (n_bytes > 128 << 20)

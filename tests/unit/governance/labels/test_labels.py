@@ -10,13 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
-from mlops_desk.cli.forms.serving.labels import TABLES, queue
-from mlops_desk.governance.labels.choosing import LabelRows, chosen, confidence, rows_of, within
-from mlops_desk.governance.labels.service import LabelsService
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
-from mlops_desk.records.serving.label import LabelChoice, LabelQueue, LabelTask
-from mlops_desk.records.serving.request import FeedbackTaken, LoggedRequest
+from mlops_desk.governance.labels import LabelRows, LabelsService, chosen, confidence, rows_of, within
+from mlops_desk.kit.base.errors import Invalid, NotFound, Unavailable
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.serving.records.label import LabelChoice, LabelQueue, LabelTask
+from mlops_desk.serving.records.request import FeedbackTaken, LoggedRequest
+from mlops_desk.serving.text.labels import TABLES, queue
 
 FRONT = Endpoint("front", EndpointState.LIVE, None, 1, ModelRef("m", "1", "models:/m/1"), created_by=1007)
 
@@ -207,9 +206,9 @@ def test_only_rows_since_a_time_and_only_those_of_windows_that_alarm_are_listed(
 
 
 def test_that_a_log_has_more_rows_than_were_looked_at_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_desk.governance.labels.service._MOST_ROWS", 3)
+    monkeypatch.setattr("mlops_desk.governance.labels._MOST_ROWS", 3)
     assert Taking().service.show("front").is_more is True
-    monkeypatch.setattr("mlops_desk.governance.labels.service._MOST_ROWS", 4)
+    monkeypatch.setattr("mlops_desk.governance.labels._MOST_ROWS", 4)
     assert Taking().service.show("front").is_more is False
 
 

@@ -3,21 +3,21 @@
 import os
 from types import SimpleNamespace
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.desk.governance.governing import Governing
-from mlops_desk.records.event import GovernanceChanged, Notice
-from mlops_desk.records.model import Run
+from mlops_desk.automation.rules.approvals import ApprovalsService
+from mlops_desk.governance.policy_gate import Governing
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import NotFound, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.event import GovernanceChanged, Notice
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.records.model import Run
 from mlops_desk.registry.registries import Registries
 from mlops_desk.registry.service import RegistryCore
-from mlops_desk.rules.approvals import ApprovalsService
-from mlops_desk.storage.state import State
 
 ANNA, BO, CY = 64_002, 64_003, 64_004  # no accounts of this machine
 

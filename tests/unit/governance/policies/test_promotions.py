@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.governance.policies.deciding import MoveAsked
-from mlops_desk.records.governance.card import CardFacts, CardOfVersion, CardStage
-from mlops_desk.records.governance.policy import PromotionState, WordState
-from mlops_desk.records.model import Run
-from mlops_desk.records.pipelines.run import PipelineRun, PipelineState
-from mlops_desk.records.rules.approval import ApprovalKind
+from mlops_desk.automation.records.approval import ApprovalKind
+from mlops_desk.automation.records.pipelines.run import PipelineRun, PipelineState
+from mlops_desk.governance.policies.decision import MoveAsked
+from mlops_desk.governance.records.card import CardFacts, CardOfVersion, CardStage
+from mlops_desk.governance.records.policy import PromotionState, WordState
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.registry.records.model import Run
 from tests.unit.governance.policies.rig import ANNA, BO, CY, as_user
 
 MOVES = {
@@ -238,6 +238,7 @@ def test_back_to_where_it_was_goes_freely_where_the_policy_says_so_and_nowhere_e
     ("card", "what"),
     [
         (None, "nobody here has written the card of churn/2"),
+        (CardStage.DRAFT, "the card of churn/2 is a draft, not approved"),
         (CardStage.IN_REVIEW, "the card of churn/2 is in review, not approved"),
         (CardStage.APPROVED, None),
     ],

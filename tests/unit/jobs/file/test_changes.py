@@ -9,10 +9,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.jobs.file.changes import without_file
 from mlops_desk.jobs.file.spec import change_spec, format_spec, parse_spec
-from mlops_desk.records.jobs.spec import Mount, Sweep, ValueSpan
+from mlops_desk.jobs.records.spec import Mount, Sweep, ValueSpan
+from mlops_desk.kit.base.errors import Invalid
 from tests.job_specs import specs
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: b\n"

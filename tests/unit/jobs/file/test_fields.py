@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.document.lengths import read_length, written_length
-from mlops_desk.base.errors import Invalid
 from mlops_desk.jobs.file.schedule import read_moment, written_moment
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
-from mlops_desk.records.jobs.spec import (
+from mlops_desk.jobs.records.spec import (
     Build,
     Goal,
     JobKind,
@@ -23,6 +21,8 @@ from mlops_desk.records.jobs.spec import (
     ValueSpan,
     Warned,
 )
+from mlops_desk.kit.base.document.scalar_types import read_length, written_length
+from mlops_desk.kit.base.errors import Invalid
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: a\nimage: b\n"
 WHOLE = """

@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.jobs.file.schema import job_schema
+from mlops_desk.jobs.automated_submit import job_schema
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
 from mlops_desk.jobs.templates import shipped
+from mlops_desk.kit.base.errors import Invalid
 from tests.job_specs import specs
 from tests.unit.jobs.file.test_fields import WHOLE
 from tests.unit.jobs.file.test_spec import EXAMPLE

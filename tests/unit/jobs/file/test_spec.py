@@ -8,10 +8,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, Place
 from mlops_desk.jobs.file.spec import format_spec, parse_spec
-from mlops_desk.jobs.file.units import format_bytes, parse_bytes
-from mlops_desk.records.jobs.spec import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.jobs.records.spec import JobSpec, MlflowSpec, Mount, Resources
+from mlops_desk.kit.base.document.byte_sizes import format_bytes, parse_bytes
+from mlops_desk.kit.base.errors import Invalid, Place
 from tests.job_specs import specs
 
 EXAMPLE = """
@@ -207,7 +207,7 @@ def test_what_is_wrong_is_said_with_place_and_remedy(text, said):
         (
             HEAD + "command: [a\n\n",
             "Line 5: this is not YAML: expected ',' or ']', but got '<stream end>'.",
-            "The README shows a whole file.",
+            "The documentation shows a whole file (F1 in the window).",
             Place(5),
         ),
     ],

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.group.early_stop import best_of, find_behind, stop_reason
-from mlops_desk.records.jobs.spec import Goal, Sweep
+from mlops_desk.jobs.group import best_of, find_behind, stop_reason
+from mlops_desk.jobs.records.spec import Goal, Sweep
 
 NAN = math.nan
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.group import groups
-from mlops_desk.jobs.group.verbs import GroupVerbs
+from mlops_desk.jobs import group as groups
+from mlops_desk.jobs.group import GroupVerbs
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.spec import Goal, Sweep
 from mlops_desk.jobs.run import times
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.spec import Goal, Sweep
+from mlops_desk.kit.base.errors import NotFound, Refused, Unavailable
 
 SWEEP = Sweep(metric="auc", goal=Goal.MAXIMIZE, stop_below_best=2)
 
@@ -141,12 +141,26 @@ def test_a_person_may_pause_what_waits_of_it_and_let_it_go_on(world):
     assert any(world.job(job_id).state is JobState.RUNNING for job_id in rest)
 
 
-def test_of_a_group_that_is_over_nothing_is_paused(world):
-    ids = sweep(world, "train", asked=None, mlflow=False)
-    world.runner.cancel(ids[0])
-    world.tick(3)
-    assert verbs(world).pause(ids[0]).stopped is None
+def test_a_group_that_is_over_is_not_paused_let_go_on_or_cancelled_and_says_so(world):
+    world.engine.programs["good"] = ScriptedProgram()
+    ids = sweep(world, "good", "good", asked=None, mlflow=False)
+    world.tick(8)
+    assert states(world, ids) == [JobState.SUCCEEDED] * 2
+    for act in (verbs(world).pause, verbs(world).go_on, verbs(world).cancel):
+        with pytest.raises(Refused, match=f"Group {ids[0]} is over: so are all 2 of its jobs"):
+            act(ids[1])
     assert not world.job(ids[0]).paused
+
+
+def test_what_runs_is_not_paused_and_what_is_cancelled_may_be_cancelled_again(world):
+    ids = sweep(world, "train", asked=None, mlflow=False)
+    world.tick(3)
+    with pytest.raises(Refused, match="waits, and what runs is not paused"):
+        verbs(world).pause(ids[0])
+    verbs(world).cancel(ids[0])
+    world.tick(3)
+    assert states(world, ids) == [JobState.CANCELLED]
+    assert [member.state for member in verbs(world).cancel(ids[0]).members] == [JobState.CANCELLED]
 
 
 def test_a_person_may_cancel_all_of_it(world):

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.jobs.file.spec import parse_spec
 from mlops_desk.jobs.imports.compose_keys import KEYS
-from mlops_desk.jobs.imports.reading import read_import
-from mlops_desk.records.jobs.spec import Build, MlflowSpec, Mount, Resources, Source
+from mlops_desk.jobs.imports.importer import read_import
+from mlops_desk.jobs.records.spec import Build, MlflowSpec, Mount, Resources, Source
+from mlops_desk.kit.base.errors import Invalid
 
 COMPOSE = """
 version: "3.8"

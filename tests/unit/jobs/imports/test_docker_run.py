@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.jobs.file.spec import parse_spec
-from mlops_desk.jobs.imports.docker_run import read_docker_run
+from mlops_desk.jobs.imports.importer import read_docker_run
 from mlops_desk.jobs.imports.options import OPTIONS
-from mlops_desk.records.jobs.spec import Mount, Resources
+from mlops_desk.jobs.records.spec import Mount, Resources
+from mlops_desk.kit.base.errors import Invalid
 
 
 def read(line):

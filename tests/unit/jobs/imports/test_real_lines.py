@@ -2,11 +2,10 @@
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
 from mlops_desk.jobs.file.spec import parse_spec
-from mlops_desk.jobs.imports.docker_run import read_docker_run
-from mlops_desk.jobs.imports.reading import read_import
-from mlops_desk.records.jobs.spec import Mount, Resources
+from mlops_desk.jobs.imports.importer import read_docker_run, read_import
+from mlops_desk.jobs.records.spec import Mount, Resources
+from mlops_desk.kit.base.errors import Invalid
 
 GIB = 1 << 30
 

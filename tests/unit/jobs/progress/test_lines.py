@@ -5,8 +5,7 @@ import math
 import pytest
 
 from mlops_desk.jobs.progress.bars import bar
-from mlops_desk.jobs.progress.lines import line
-from mlops_desk.jobs.progress.loss import loss_in
+from mlops_desk.jobs.progress.reader import line, loss_in
 
 SAID = [
     # tqdm, in all its spellings

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.progress.pace import Pace
+from mlops_desk.jobs.progress.reader import Pace
 
 BEGUN = 1_700_000_000.0
 

@@ -6,13 +6,13 @@ is late is refused by the ledger, and keeps its place.
 
 from dataclasses import dataclass, field, replace
 
-from mlops_desk.jobs.queue.lines import line_up
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import CardHolder, CardState
+from mlops_desk.jobs.queue.queue_order import line_up
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
-from mlops_desk.jobs.run.line import PlaceInLine
-from mlops_desk.records.jobs.card import CardHolder, CardState
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.waiter import Waiter
+from mlops_desk.jobs.records.waiter import Waiter
+from mlops_desk.jobs.run.fair_queue import PlaceInLine
 from tests.unit.jobs.queue.views import GIB, NOW, card
 
 KEPT_SECONDS = 6 * 3600.0

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlops_desk.records.jobs.job import JobState
+from mlops_desk.jobs.records.job import JobState
 from tests.unit.jobs.conftest import GIB, World
 
 

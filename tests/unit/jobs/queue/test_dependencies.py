@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mlops_desk.engines.fake import ScriptedProgram
 from mlops_desk.jobs.queue.dependencies import circles
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec
 
 
 def tied(name, *after, **more):

@@ -5,9 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlops_desk.jobs.queue.patience import REDEEM_SECONDS
-from mlops_desk.jobs.run.line import JOIN_AFTER_SECONDS
-from mlops_desk.records.jobs.card import CardState
+from mlops_desk.gpus.records.gpu_status import CardState
+from mlops_desk.jobs.run.fair_queue import JOIN_AFTER_SECONDS, REDEEM_SECONDS
 from tests.unit.jobs.queue.agents_world import KEPT_SECONDS, Machine
 
 USERS = st.integers(1, 3)

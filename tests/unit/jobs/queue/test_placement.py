@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.queue.board import Board
+from mlops_desk.gpus.records.gpu_request import Need
 from mlops_desk.jobs.queue.placement import distance, fits, place
-from mlops_desk.jobs.queue.topology import topology
-from mlops_desk.records.jobs.job import Job, JobState
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.jobs.queue.queue_status import Board, topology
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec
 from tests.unit.jobs.queue.views import GIB, NOW, card, cards, running, view, wish
 
 

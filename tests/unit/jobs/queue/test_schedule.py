@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.jobs.queue.board import Board
+from mlops_desk.gpus.records.gpu_status import Booking, CardHolder, CardState
 from mlops_desk.jobs.queue.forecast import foresee
 from mlops_desk.jobs.queue.plan import (
     DEPENDENCY_FAILED,
@@ -18,10 +18,10 @@ from mlops_desk.jobs.queue.plan import (
     WAITING_FOR_TIME,
     Preempted,
 )
+from mlops_desk.jobs.queue.queue_status import Board
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueuePolicy, QueueView
-from mlops_desk.records.jobs.card import Booking, CardHolder, CardState
-from mlops_desk.records.jobs.reason import Reason
+from mlops_desk.jobs.records.reason import Reason
 from tests.unit.jobs.queue.views import GIB, HOUR, NOW, card, cards, driverless, running, view, wish
 
 
@@ -533,3 +533,10 @@ def test_a_job_whose_data_are_on_their_way_is_expected_when_they_are_here_and_no
     assert foresee(view([], cards(1), held=[later])) == {"a": NOW + 900.0}
     # The decision itself never takes it for ready.
     assert schedule(view([], cards(1), held=[waits(NOW - 10.0)])).starts == {}
+
+
+def test_of_a_long_queue_the_first_fifty_are_told_why_they_wait():
+    plan = schedule(
+        view([wish(f"j{n:02}", 4, n, seconds=HOUR - n) for n in range(60)], runs=[running("r", 0, 1, 2, 3, 4)])
+    )
+    assert list(plan.waits) == [f"j{n:02}" for n in range(50)]

@@ -7,20 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.base.loop import Loop
-from mlops_desk.base.settings import SettingsStore
+from mlops_desk.engines.engine import EngineRefused
 from mlops_desk.engines.fake import FakeEngine, ScriptedProgram
 from mlops_desk.jobs.queue.rules import QueueRules, rules_of
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.runtimes.disk_shares import DiskShares
+from mlops_desk.jobs.runtimes.local.factory import local_runtime
+from mlops_desk.jobs.runtimes.table import Runtimes
 from mlops_desk.jobs.service import JobsService
-from mlops_desk.jobs.staging.shelf import StagingRules
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.runtimes.disk_shares import DiskShares
-from mlops_desk.runtimes.local.build import local_runtime
-from mlops_desk.runtimes.table import Runtimes
-from mlops_desk.storage.state import State
+from mlops_desk.jobs.staging.cache import StagingRules
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.kit.storage.state import State
 from tests.unit.jobs.conftest import GIB, MemoryLeases, wrapper_says
 
 HEAD = "apiVersion: mlops-desk/v1\nkind: Job\nname: {name}\nimage: img\ncommand: [forever]\n"
@@ -106,7 +107,7 @@ def test_an_explanation_says_what_stands_before_it_and_what_would_start_it(desk)
 
 def test_a_job_that_is_being_started_is_next_and_starts_now(desk, monkeypatch):
     """As while the tracking server that its run needs comes up, which takes seconds."""
-    monkeypatch.setattr("mlops_desk.jobs.run.serving._BOARD_SECONDS", 0.0)
+    monkeypatch.setattr("mlops_desk.jobs.run.scheduler._BOARD_SECONDS", 0.0)
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly(*_arguments):
@@ -141,6 +142,24 @@ def test_what_a_dry_run_says_of_now_is_what_happens_and_nothing_is_queued(desk):
     told = desk.jobs.preview(HEAD.format(name="x") + "resources: {gpus: 1}\n")
     assert told.places[0].forecast_start is None
     assert told.places[0].reason.text == "Needs 1 GPU, 0 free; first in line."
+
+
+def test_a_dry_run_promises_no_gpu_where_the_engine_hands_out_none(desk):
+    desk.engine.gpus = ()
+    (place,) = desk.jobs.preview(HEAD.format(name="x") + "resources: {gpus: 1}\n").places
+    assert (place.forecast_start, place.reason.class_) == (None, "gpu_toolkit_missing")
+    assert "no way to hand GPUs to containers" in place.reason.text
+    assert desk.jobs.preview(HEAD.format(name="x")).places[0].forecast_start <= time.time(), "without a GPU it starts"
+    job = desk.submit("resources: {gpus: 1}\n")
+    assert desk.wait(job.id, JobState.BLOCKED).reason.class_ == "gpu_toolkit_missing"
+
+
+def test_a_dry_run_answers_though_the_engine_refuses_to_say_what_it_is(desk, monkeypatch):
+    def refuses():
+        raise EngineRefused("Asking the engine what it is: the engine refused. Its store is broken.", said="")
+
+    monkeypatch.setattr(desk.engine, "info", refuses)
+    assert len(desk.jobs.preview(HEAD.format(name="x") + "resources: {gpus: 1}\n").places) == 1
 
 
 def test_a_dry_run_of_an_image_that_is_not_here_promises_nothing(desk):
@@ -178,7 +197,7 @@ def test_a_dry_run_counts_the_time_in_which_data_are_copied_and_says_what_does_n
     desk.jobs._kept.shelf.rules = lambda: StagingRules(copies.root, DiskShares(0, 0, 8192), 0)
     told = desk.jobs.preview(staged)
     assert (told.staging[0].standing.value, told.places[0].forecast_start) == ("no_room", None)
-    assert "its budget is 0 MiB" in told.warnings[0]
+    assert "its budget is 8 KiB" in told.warnings[0]
     assert [job.id for job in desk.jobs.list()] == [copied.id]
 
 
@@ -232,7 +251,7 @@ def test_the_rules_are_those_of_the_settings(desk):
 def test_what_was_used_before_is_known_to_the_next_agent(desk, tmp_path):
     job = desk.submit("resources: {gpus: 2}\n")
     desk.wait(job.id, JobState.RUNNING)
-    time.sleep(0.2)
+    time.sleep(0.05)
     desk.jobs.cancel(job.id)
     desk.wait(job.id, JobState.CANCELLED)
     later = JobsService(
@@ -240,7 +259,7 @@ def test_what_was_used_before_is_known_to_the_next_agent(desk, tmp_path):
         lambda _: None,
     )  # fmt: skip
     later._recall_usage()
-    assert later._usage.by_user(time.time(), 86_400.0)[job.submitted_by] > 0.2
+    assert later._usage.by_user(time.time(), 86_400.0)[job.submitted_by] > 0.08
 
 
 def test_a_list_looks_at_the_queue_once_however_many_jobs_it_has(desk):

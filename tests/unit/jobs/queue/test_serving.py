@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.jobs.records.job import JobState
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.records.jobs.job import JobState
+from mlops_desk.kit.base.errors import Unavailable
 
 
 def held_still(world):
@@ -43,7 +43,7 @@ def test_what_is_promised_to_a_job_that_is_being_started_is_given_to_nobody_else
 
 def test_a_job_that_lost_a_race_keeps_its_place_and_tries_again_in_a_second(world, monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr("mlops_desk.jobs.run.hands.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("mlops_desk.jobs.run.job_workers.time.monotonic", lambda: clock[0])
     lease = world.leases.lease
     world.leases.lease = lambda _holder, _gpus: "GPU 0 is not given out: leased to somebody."
     first, second = world.submit("forever", gpus=2), world.submit("forever", gpus=1)

@@ -13,18 +13,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlops_desk.jobs.queue.lines import line_up
+from mlops_desk.gpus.leases.context import LeaseOwner
+from mlops_desk.gpus.leases.folders import LeaseFolders
+from mlops_desk.gpus.leases.ledger import LeaseLedger
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import CardState
+from mlops_desk.jobs.queue.queue_order import line_up
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueueView, RunningJob, Wish
-from mlops_desk.leases.folders import LeaseFolders
-from mlops_desk.leases.grounds import LeaseOwner
-from mlops_desk.leases.ledger import LeaseLedger
-from mlops_desk.records.gpu import Gpu, GpuProcess, GpuState
-from mlops_desk.records.jobs.card import CardState
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.metric import Reading
-from mlops_desk.runtimes.local.leases import LedgerGpus
-from mlops_desk.runtimes.local.ports import GpuHolder
+from mlops_desk.jobs.runtimes.local.leases import LedgerGpus
+from mlops_desk.jobs.runtimes.local.ports import GpuHolder
+from mlops_desk.machine.records.gpu import Gpu, GpuProcess, GpuState
+from mlops_desk.machine.records.metric import Reading
 
 GIB = 1 << 30
 AGENTS = st.sampled_from(["anna", "bo", "cleo"])

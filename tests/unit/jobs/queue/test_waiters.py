@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.jobs.queue.board import Board
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import Booking, CardHolder, CardState
 from mlops_desk.jobs.queue.forecast import foresee
-from mlops_desk.jobs.queue.patience import REDEEM_SECONDS, Patience
 from mlops_desk.jobs.queue.plan import Promise
+from mlops_desk.jobs.queue.queue_status import Board
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.words import clock
-from mlops_desk.records.jobs.card import Booking, CardHolder, CardState
-from mlops_desk.records.jobs.need import Need
-from mlops_desk.records.jobs.waiter import Waiter
+from mlops_desk.jobs.records.waiter import Waiter
+from mlops_desk.jobs.run.fair_queue import REDEEM_SECONDS, Patience
 from tests.unit.jobs.queue.views import GIB, HOUR, NOW, card, cards, running, view, wish
 
 RESNET = Waiter("aaaa", 7, "ana", NOW - 600, "resnet", Need(4))

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlops_desk.jobs.queue.board import Board
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import Booking, CardHolder, CardState
 from mlops_desk.jobs.queue.forecast import foresee, started
-from mlops_desk.jobs.queue.lines import line_up
+from mlops_desk.jobs.queue.queue_order import line_up
+from mlops_desk.jobs.queue.queue_status import Board
 from mlops_desk.jobs.queue.schedule import schedule
 from mlops_desk.jobs.queue.view import QueuePolicy, QueueView, RunningJob, Wish
-from mlops_desk.records.jobs.card import Booking, CardHolder, CardState
-from mlops_desk.records.jobs.need import Need
 from tests.unit.jobs.queue.views import GIB, HOUR, NOW, card, cards, view, wish
 
 SIZES = st.sampled_from([1, 1, 1, 2, 3, 4])

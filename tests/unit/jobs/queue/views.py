@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from mlops_desk.jobs.queue.lines import line_up
+from mlops_desk.gpus.records.gpu_request import Need
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
+from mlops_desk.jobs.queue.queue_order import line_up
 from mlops_desk.jobs.queue.view import QueuePolicy, QueueView, RunningJob, Wish
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.records.jobs.need import Need
 
 GIB = 1 << 30
 NOW = 1_000_000.0

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.causes.facts import GpuFacts, SeenFacts
 from mlops_desk.jobs.gpus import JobGpus
+from mlops_desk.jobs.records.failure_facts import GpuFacts, SeenFacts
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
 from mlops_desk.jobs.run.runner import Runner
 from mlops_desk.jobs.run.runs import JobRuns
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
 
 LOST = Reason("gpu_lost", "Job train has lost GPU 1 while it runs.", evidence="Seen at two looks.")
 

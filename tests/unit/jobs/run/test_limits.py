@@ -8,12 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
-from mlops_desk.jobs.book import with_attempt
+from mlops_desk.jobs.records.job import Attempt, JobState, StartMark
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec, Warned
+from mlops_desk.jobs.repository import with_attempt
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.limits import Due, Limits, what_is_due
-from mlops_desk.records.jobs.job import Attempt, JobState, StartMark
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec, Warned
+from mlops_desk.jobs.run.attempt_end import Due, Limits, what_is_due
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Unavailable
 from mlops_desk.jobs.run.lost_jobs import find, owner, put_aside, without_record
+from mlops_desk.kit.base.errors import Invalid, NotFound, Unavailable
 
 
 @pytest.fixture

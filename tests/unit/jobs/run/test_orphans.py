@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.jobs.job import Job, JobState
+from mlops_desk.jobs.records.job import Job, JobState
+from mlops_desk.kit.base.errors import TimedOut, Unavailable
 
 OURS = "mld-cafe0123-0123456789ab-a1"
 LABELS = {
@@ -20,11 +20,7 @@ LABELS = {
 
 def lose_state(world) -> None:
     """Begin with an empty state database, as after its loss; leases of the dead agent count by their containers."""
-    world._state.close()
-    world._state = None
-    for file in world.root.glob("state.db*"):
-        file.unlink()
-    world.restart()
+    world.restart(lost=True)
 
 
 def running(world, *command: str) -> Job:

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.engines.engine import ContainerFacts
+from mlops_desk.jobs.records.job import Attempt, JobState
+from mlops_desk.jobs.records.reason import Reason
 from mlops_desk.jobs.run.outcome import Ending, judge
-from mlops_desk.records.jobs.job import Attempt, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.runtimes.local import container_process
-from mlops_desk.runtimes.local.folder import AttemptFolder
-from mlops_desk.runtimes.outcome import Outcome, parse_outcome
-from mlops_desk.runtimes.runtime import Phase, Sighting
+from mlops_desk.jobs.runtimes.local import container_process
+from mlops_desk.jobs.runtimes.local.folder import AttemptFolder
+from mlops_desk.jobs.runtimes.runtime import Outcome, Phase, Sighting, parse_outcome
 
 codes = st.one_of(st.sampled_from([0, 1, 96, 126, 127, 137, 143, 255]), st.integers(0, 255))
 outcomes = st.one_of(

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import ScriptedProgram, ScriptedReply
 from mlops_desk.jobs.queue.rules import QueueRules
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import Warned
 from mlops_desk.jobs.run import times
-from mlops_desk.jobs.run.preemption import says_saved
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import Warned
+from mlops_desk.jobs.run.attempts import says_saved
+from mlops_desk.kit.base.errors import Unavailable
 
 WHY = Reason("preempted", "It gives its GPU to job 2.")
 SAVED = "MLD_CHECKPOINT /checkpoints/last.ckpt"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.jobs.job import Attempt, JobState
-from mlops_desk.runtimes.archive.blocks import KeptPart
-from mlops_desk.runtimes.local import quota
-from mlops_desk.runtimes.local.folder import AttemptFolder
-from mlops_desk.runtimes.local.quota import OutQuota, used_bytes
+from mlops_desk.jobs.records.job import Attempt, JobState
+from mlops_desk.jobs.runtimes.local import quota
+from mlops_desk.jobs.runtimes.local.folder import AttemptFolder
+from mlops_desk.jobs.runtimes.local.quota import OutQuota, used_bytes
+from mlops_desk.jobs.runtimes.log_archive.blocks import KeptPart
+from mlops_desk.kit.base.errors import Unavailable
 
 MIB = 1 << 20
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.jobs.run.retries import retry_after
-from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.reason import Reason
-from mlops_desk.records.jobs.spec import JobSpec
+from mlops_desk.jobs.records.job import Attempt, Job, JobState
+from mlops_desk.jobs.records.reason import Reason
+from mlops_desk.jobs.records.spec import JobSpec
+from mlops_desk.jobs.run.attempt_end import retry_after
+from mlops_desk.kit.base.errors import Unavailable
 
 
 def again(world, job_id):

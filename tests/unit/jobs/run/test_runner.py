@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.disk.mount_points import MountTable
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.engines.engine import ContainerSpec
 from mlops_desk.engines.fake import ScriptedProgram
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.spec import MlflowSpec, Mount
 from mlops_desk.jobs.run.times import Now
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.spec import MlflowSpec, Mount
-from mlops_desk.runtimes.local.shell import HostShell
+from mlops_desk.jobs.runtimes.local.shell import HostShell
+from mlops_desk.kit.base.disk.mount_points import MountTable
+from mlops_desk.kit.base.errors import NotFound, Refused, TimedOut, Unavailable
 
 GIB = 1 << 30
 
@@ -679,7 +679,7 @@ def test_gpus_taken_while_the_agent_was_dead_send_the_job_back_to_its_place(worl
         world.tick()
     world.engine.create = original
     world.restart()
-    from mlops_desk.runtimes.local.ports import GpuHolder
+    from mlops_desk.jobs.runtimes.local.ports import GpuHolder
 
     stranger = GpuHolder("other", "theirs", "theirs", 1)
     assert world.leases.lease(stranger, ("GPU-a",)) == ("GPU-a",)
@@ -754,7 +754,7 @@ def test_one_that_never_began_is_made_again_though_two_agents_were_killed_over_i
 
 
 def test_one_that_never_began_and_whose_gpus_went_elsewhere_meanwhile_waits_again(world):
-    from mlops_desk.runtimes.local.ports import GpuHolder
+    from mlops_desk.jobs.runtimes.local.ports import GpuHolder
 
     job_id = world.submit("train", gpus=1)
     ended_at(world, "start", cancelled_start(world))
@@ -838,7 +838,7 @@ def test_a_mount_that_leads_to_our_own_since_the_submit_fails_the_job_before_its
 
 
 def test_mounts_that_can_not_be_looked_at_now_are_looked_at_again(world):
-    world.mount_trouble = TimedOut("mlops_desk.runtimes.local.mounting.access gave no answer.")
+    world.mount_trouble = TimedOut("mlops_desk.jobs.runtimes.local.mounts.access gave no answer.")
     job_id = world.submit("train")
     world.tick()
     assert world.job(job_id).reason.class_ == "postponed"
@@ -932,11 +932,59 @@ def test_a_job_whose_mounts_can_not_be_compared_yet_can_be_cancelled(world, data
     assert (job.state, job.reason.class_, world.containers()) == (JobState.CANCELLED, "cancelled", [])
 
 
-def test_a_container_that_ended_while_its_command_was_held_is_judged_as_any_other(world, data):
-    job_id = world.submit("forever", mounts=[data])
-    seen = world.engine.mounted
-    world.engine.mounted = lambda name: world.engine.stop(name, 0) or seen(name)
-    assert world.run(job_id).state in {JobState.FAILED, JobState.UNKNOWN}
+def ends_while_held(world, times, **as_it_ended):
+    """Let the containers of a job that waits for its mounts to be compared end so many times before they were."""
+    compare = world.engine.mounted
+    left = [None] * times
+
+    def end(name):
+        if left:
+            left.pop()
+            container = world.engine._containers[name]
+            container.facts = replace(container.facts, status="exited", ended_at=1.0, **as_it_ended)
+        return compare(name)
+
+    world.engine.mounted = end
+
+
+@pytest.mark.parametrize("agent_dies", [True, False])
+def test_a_job_whose_container_ended_while_its_command_was_held_waits_again(world, data, agent_dies):
+    ends_while_held(world, 1, exit_code=137)
+    job_id = world.submit("train", gpus=1, mounts=[data])
+    if agent_dies:
+        ended_at(world, "remove", lambda _remove, _name: None)
+    job = world.run(job_id)
+    assert [one.state for one in job.attempts] == [JobState.CANCELLED, JobState.SUCCEEDED]
+    assert job.attempts[0].reason.class_ == "ended_before_start"
+    assert (job.state, world.containers(), world.leases.held) == (JobState.SUCCEEDED, [], {})
+
+
+def test_a_job_whose_containers_all_end_while_they_are_held_fails_and_says_so(world, data):
+    ends_while_held(world, 9, exit_code=137)
+    job = world.run(world.submit("train", mounts=[data]))
+    assert (job.state, job.reason.class_, len(job.attempts)) == (JobState.FAILED, "start_failed", 3)
+    assert "nothing of it has run" in job.reason.text
+    assert job.reason.evidence == "That was so 3 times. The last ended with exit code 137."
+
+
+@pytest.mark.parametrize(
+    ("as_it_ended", "class_"),
+    [
+        ({"oom_killed": True, "exit_code": 137}, "start_memory_limit"),
+        ({"error": 'OCI runtime: mounting "/x": permission denied', "exit_code": 128}, "start_mount_closed"),
+    ],
+)
+def test_a_job_that_never_began_fails_where_the_engine_says_what_ended_it(world, data, as_it_ended, class_):
+    ends_while_held(world, 1, **as_it_ended)
+    job = world.run(world.submit("train", mounts=[data]))
+    assert (job.state, job.reason.class_, job.started_at) == (JobState.FAILED, class_, None)
+
+
+def test_a_container_that_ended_before_its_mounts_were_compared_is_judged_where_nothing_held_it(world, data):
+    world.engine.shell_less.add(world.engine.image("img").id)
+    ends_while_held(world, 1, exit_code=3)
+    job = world.run(world.submit("train", mounts=[data], uid=os.geteuid()))
+    assert (job.state in {JobState.FAILED, JobState.UNKNOWN}, len(job.attempts)) == (True, 1)
 
 
 def test_another_users_command_that_nothing_can_hold_gets_no_mounts(world, data, monkeypatch):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlops_desk.engines.fake import ScriptedProgram
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.spec import Mount
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.spec import Mount
 
 ME = os.getuid()
 

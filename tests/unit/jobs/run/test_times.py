@@ -6,11 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mlops_desk.jobs.records.job import Attempt, JobState, StartMark
 from mlops_desk.jobs.run import times
 from mlops_desk.jobs.run.times import Now
-from mlops_desk.records.jobs.job import Attempt, JobState, StartMark
-from mlops_desk.runtimes.outcome import Outcome
-from mlops_desk.runtimes.runtime import Phase, Sighting
+from mlops_desk.jobs.runtimes.runtime import Outcome, Phase, Sighting
 
 TEN_YEARS = 315_576_000.0
 jumps = st.one_of(st.sampled_from([0.0, TEN_YEARS, -TEN_YEARS, 3600.0, -3600.0, -45.0]), st.floats(-1e9, 1e9))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.jobs.book import JobBook
-from mlops_desk.jobs.staging.shelf import StagingRules, StagingShelf
+from mlops_desk.jobs.records.job import Attempt, Job, JobState
+from mlops_desk.jobs.records.spec import JobSpec, Mount
+from mlops_desk.jobs.repository import JobBook
+from mlops_desk.jobs.runtimes.disk_shares import DiskShares
+from mlops_desk.jobs.staging.cache import StagingRules, StagingShelf
 from mlops_desk.jobs.staging.stager import Stager
-from mlops_desk.records.jobs.job import Attempt, Job, JobState
-from mlops_desk.records.jobs.spec import JobSpec, Mount
-from mlops_desk.runtimes.disk_shares import DiskShares
-from mlops_desk.storage.state import State
+from mlops_desk.kit.storage.state import State
 
 ME = os.getuid()
 MIB = 1 << 20

@@ -6,4 +6,4 @@ import time
 while True:
     sys.stdout.write('{"files": 0, "bytes": 0}\n')
     sys.stdout.flush()
-    time.sleep(0.2)
+    time.sleep(0.05)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Refused, Unavailable
-from mlops_desk.jobs.run.hands import Postponed
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.staging import StagingProgress
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.staging import StagingProgress
+from mlops_desk.jobs.run.job_workers import Postponed
+from mlops_desk.kit.base.errors import Refused, Unavailable
 from tests.unit.jobs.staging.conftest import ME
 
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.jobs.capsule.freezing import Freezing
-from mlops_desk.jobs.capsule.source.taking import Snapshots
+from mlops_desk.jobs.provenance.source.snapshot_capture import Snapshots
+from mlops_desk.jobs.provenance.submit_snapshot import Freezing
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.provenance import Capsule
+from mlops_desk.jobs.records.staging import DiskPart, GoesNext, StagingProgress
 from mlops_desk.jobs.staging import disk
-from mlops_desk.jobs.staging.foretelling import Foretelling
+from mlops_desk.jobs.staging.forecast import Foretelling
 from mlops_desk.jobs.staging.verbs import DiskVerbs, KeptOnDisk
-from mlops_desk.records.jobs.capsule import Capsule
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.staging import DiskPart, GoesNext, StagingProgress
+from mlops_desk.kit.base.errors import NotFound, Refused
 
 
 @pytest.fixture

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 import mlops_desk
-from mlops_desk.base import interpreter
-from mlops_desk.base.errors import TimedOut, Unavailable
-from mlops_desk.base.people.person import person
-from mlops_desk.base.process import run_command
-from mlops_desk.jobs.run.hands import Postponed
-from mlops_desk.jobs.staging import entries, file_copy, making, worker
+from mlops_desk.jobs.records.job import JobState
+from mlops_desk.jobs.records.staging import StagingProgress
+from mlops_desk.jobs.run.job_workers import Postponed
+from mlops_desk.jobs.staging import copy_task, file_copy, worker
+from mlops_desk.jobs.staging import file_copy as entries
 from mlops_desk.jobs.staging import words as staging_words
-from mlops_desk.records.jobs.job import JobState
-from mlops_desk.records.jobs.staging import StagingProgress
+from mlops_desk.kit.base import interpreter
+from mlops_desk.kit.base.errors import TimedOut, Unavailable
+from mlops_desk.kit.base.people.person import person
+from mlops_desk.kit.base.process import run_command
 from tests.unit.jobs.staging.conftest import MIB
 
 NOBODY = 65_534
@@ -39,7 +40,7 @@ def test_after_a_kill_what_was_verified_is_not_read_again(cache, monkeypatch):
         return process
 
     monkeypatch.setattr(worker, "start_child", started)
-    copied = making.run_copier
+    copied = copy_task.run_copier
 
     def kill_midway():
         deadline = time.monotonic() + 60
@@ -55,10 +56,10 @@ def test_after_a_kill_what_was_verified_is_not_read_again(cache, monkeypatch):
             threading.Thread(target=kill_midway).start()
         return copied(request, *words, **more)
 
-    monkeypatch.setattr(making, "run_copier", killed)
+    monkeypatch.setattr(copy_task, "run_copier", killed)
     with pytest.raises(Postponed, match="ended without an answer"):
         cache.stage("j")
-    monkeypatch.setattr(making, "run_copier", copied)
+    monkeypatch.setattr(copy_task, "run_copier", copied)
     done = list((cache.root / "cache").glob("*/*/*/manifest"))
     before = {path: path.stat().st_ino for path in (cache.root / "cache").glob("*/*/*/tree/*")}
     lines = sum(len(path.read_bytes().splitlines()) for path in done)
@@ -74,7 +75,7 @@ def test_after_a_kill_what_was_verified_is_not_read_again(cache, monkeypatch):
 def test_data_that_change_while_they_are_copied_are_copied_anew_or_told_of(cache, monkeypatch):
     data = cache.data(a="0", b="same")
     cache.submit("j", data)
-    copied, rounds = making.run_copier, []
+    copied, rounds = copy_task.run_copier, []
 
     def written(request, *words, **more):
         if request["act"] == "copy":
@@ -83,7 +84,7 @@ def test_data_that_change_while_they_are_copied_are_copied_anew_or_told_of(cache
                 (data / "a").write_text(str(len(rounds)) * 20)
         return copied(request, *words, **more)
 
-    monkeypatch.setattr(making, "run_copier", written)
+    monkeypatch.setattr(copy_task, "run_copier", written)
     limit = 1
     cache.stage("j")
     assert (cache.tree("j") / "a").read_text() == "1" * 20
@@ -101,7 +102,7 @@ def test_data_that_change_once_their_copy_is_done_are_copied_anew_from_there(cac
     """The copy itself has seen no change: only the look at the source afterwards does."""
     data = cache.data(a="0", b="same")
     cache.submit("j", data)
-    copied, rounds = making.run_copier, []
+    copied, rounds = copy_task.run_copier, []
 
     def written_afterwards(request, *words, **more):
         answer = copied(request, *words, **more)
@@ -112,7 +113,7 @@ def test_data_that_change_once_their_copy_is_done_are_copied_anew_from_there(cac
                 (data / "new").write_text("new")
         return answer
 
-    monkeypatch.setattr(making, "run_copier", written_afterwards)
+    monkeypatch.setattr(copy_task, "run_copier", written_afterwards)
     cache.stage("j")
     assert rounds == [[], []]
     assert {path.name: path.read_text() for path in cache.tree("j").iterdir()} == {
@@ -163,10 +164,11 @@ def open_place(monkeypatch):
         place = Path(name)
         place.chmod(0o755)
         package = Path(mlops_desk.__file__).parent  # it may lie in a home that is closed to others
-        for part in ("base", "records", "jobs"):
+        for part in ("kit/base", "jobs"):
             shutil.copytree(package / part, place / "mlops_desk" / part)
-        shutil.copy(package / "__init__.py", place / "mlops_desk")
-        monkeypatch.setattr(interpreter, "PROGRAM", f"{name}/mlops_desk/base/interpreter.py")
+        for folder in ("", "kit"):
+            shutil.copy(package / folder / "__init__.py", place / "mlops_desk" / folder)
+        monkeypatch.setattr(interpreter, "PROGRAM", f"{name}/mlops_desk/kit/base/interpreter.py")
         for program in (sys.executable, "/usr/bin/python3"):
             if run_command([program, "-c", ""], 20, as_person=person(NOBODY)).code == 0:
                 monkeypatch.setattr(sys, "executable", program)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from mlops_desk.base.caller import Caller, set_caller
+from mlops_desk.kit.base.caller import Caller, set_caller
 from tests.unit.registry.aliases.rig import World
 
 

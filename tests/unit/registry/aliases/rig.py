@@ -1,10 +1,10 @@
 """A registry in memory that can break off in the middle, and a clock that can be set."""
 
-from mlops_desk.base.caller import Caller, set_caller
-from mlops_desk.registry.aliases.asking import AskedAliases
+from mlops_desk.kit.base.caller import Caller, set_caller
+from mlops_desk.kit.storage.state import State
+from mlops_desk.registry.aliases.alias_operations import AskedAliases
 from mlops_desk.registry.aliases.journal import AliasJournal
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.storage.state import State
 
 
 class Clock:
@@ -49,7 +49,7 @@ class World:
     def __init__(self, folder, monkeypatch):
         self.folder = folder
         self.clock = Clock()
-        monkeypatch.setattr("mlops_desk.base.agent_clock.now", self.clock)
+        monkeypatch.setattr("mlops_desk.kit.base.agent_clock.now", self.clock)
         self.registries = {None: Broken(), "http://other": Broken()}
         self.open()
 

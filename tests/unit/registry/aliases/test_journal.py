@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from mlops_desk.base.caller import user_name
-from mlops_desk.base.errors import NotFound, Unavailable
+from mlops_desk.kit.base.caller import user_name
+from mlops_desk.kit.base.errors import NotFound, Unavailable
 from mlops_desk.registry.aliases import journal as journal_module
 
 ME = user_name(os.getuid())
@@ -217,7 +217,7 @@ def test_what_was_intended_and_never_happened_is_forgotten(world):
 
 
 def _intended(world, source, target):
-    from mlops_desk.records.registry.alias_move import AliasMove
+    from mlops_desk.registry.records.alias_move import AliasMove
 
     move = AliasMove("churn", "champion", world.clock.at, source, target, getpass.getuser(), registry="own")
     world.journal.intend(move, {"churn": {"champion": source}})

@@ -3,8 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.records.registry.alias_move import AliasMove
-from mlops_desk.registry.aliases.tracing import before, stood_at
+from mlops_desk.registry.aliases.alias_operations import before, stood_at
+from mlops_desk.registry.records.alias_move import AliasMove
 
 
 def move(source, target, at=0.0, *, back=False, who="anna", since=None):

@@ -19,11 +19,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.registry.artifacts import view as tables
 from mlops_desk.registry.artifacts.files import OpenFile
-from mlops_desk.registry.artifacts.views import archives, notebooks, tables, tensors
+from mlops_desk.registry.artifacts.views import archives, notebooks, tensors
 from mlops_desk.registry.artifacts.views import onnx as graphs
+from mlops_desk.registry.records.artifact_view import ArtifactView
 
 
 def of(data: bytes, *, is_whole: bool = True) -> OpenFile:
@@ -60,6 +61,12 @@ def test_a_zip_is_listed_and_pytorchs_pickle_in_it_is_told_by_its_imports() -> N
     assert seen.listing[0] == "imports builtins.print × 1"
     assert "w/data/0  99 B" in seen.listing
     assert "../x\\u202e  0 B" in seen.listing
+
+
+def test_of_several_pickles_in_a_zip_the_first_is_told_by_its_imports() -> None:
+    first, second = b"cbuiltins\nprint\n.", b"cos\nsystem\n."
+    view = archives.view("model.pt", of(zipped({"a/data.pkl": first, "b/data.pkl": second})))
+    assert [line for line in view.listing if line.startswith("imports")] == ["imports builtins.print × 1"]
 
 
 @pytest.mark.slow

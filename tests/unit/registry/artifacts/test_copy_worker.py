@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused
-from mlops_desk.registry.artifacts.below import FilesBelow
+from mlops_desk.kit.base.errors import NotFound, Refused
 from mlops_desk.registry.artifacts.copy_worker import copied
-from mlops_desk.registry.artifacts.folder import FolderFiles
+from mlops_desk.registry.artifacts.worker import FilesBelow, FolderFiles
 
 
 @pytest.fixture

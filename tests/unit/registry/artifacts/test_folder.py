@@ -9,11 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.records.model import Artifact
-from mlops_desk.registry.artifacts.below import FilesBelow
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
 from mlops_desk.registry.artifacts.files import MOST_LISTED, parts_of
-from mlops_desk.registry.artifacts.folder import FolderFiles
+from mlops_desk.registry.artifacts.worker import FilesBelow, FolderFiles
+from mlops_desk.registry.records.model import Artifact
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mlops_desk.registry.artifacts.files import OpenFile
 from mlops_desk.registry.artifacts.views import pickles
-from mlops_desk.registry.artifacts.views.opcodes import MOST_OPERATIONS, read_operations
+from mlops_desk.registry.artifacts.views.pickles import MOST_OPERATIONS, read_operations
 
 
 class Recording(pickle.Unpickler):

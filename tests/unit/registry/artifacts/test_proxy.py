@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.registry.artifacts import proxy
 from mlops_desk.registry.artifacts.proxy import ProxyFiles
 from mlops_desk.registry.artifacts.source import FilesSource
+from mlops_desk.registry.records.model import Artifact
 
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
 

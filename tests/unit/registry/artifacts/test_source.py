@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError, Refused
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.kit.base.errors import DeskError, Refused
 from mlops_desk.registry.artifacts.source import FilesSource, source_of
 from mlops_desk.registry.location import shown_location
-from mlops_desk.registry.mlflow.places import ArtifactPlace
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 
 OWN = Path("/data/mlflow/artifacts")
 URI = {

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.base.process import run_worker
-from mlops_desk.records.model import Artifact
-from mlops_desk.records.registry.artifact_view import ArtifactView
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.process import run_worker
 from mlops_desk.registry.artifacts import sizes
 from mlops_desk.registry.artifacts.sizes import FilesSize
+from mlops_desk.registry.records.artifact_view import ArtifactView
+from mlops_desk.registry.records.model import Artifact
 
 WORKER = "mlops_desk.registry.artifacts.worker"
-FACTS = "mlops_desk.registry.modelfiles.worker"
+FACTS = "mlops_desk.registry.model_files.worker"
 FLAG = "PWNED"
 
 HOOKED = """

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.registry.changes.labels import check_tag, check_text
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.changes import check_tag, check_text
 
 
 def checks(*lengths: int) -> list[tuple[Callable[[int], None], int]]:

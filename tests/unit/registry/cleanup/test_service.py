@@ -12,18 +12,17 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.records.model import Run
-from mlops_desk.records.registry.labels import RunStage
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.kit.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.registry.cleanup import service, sizes
-from mlops_desk.registry.cleanup.planning import RegistryUsers
-from mlops_desk.registry.cleanup.rule import CleanUpRule
+from mlops_desk.registry.cleanup.plan import CleanUpRule, RegistryUsers
 from mlops_desk.registry.cleanup.service import CleanedPlace, CleanUp
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.keeping import RegistryService
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.labels import RunStage
+from mlops_desk.registry.records.model import Run
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.trackers_service import RegistryService
 from tests.registry_stores import small_store
 
 FAR = RegistrySource(TrackerKind.HTTP, "http://there", "http://there")

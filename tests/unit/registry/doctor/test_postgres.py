@@ -6,9 +6,9 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.records.registry.doctor import FindingState, StoreFinding
-from mlops_desk.registry.doctor import examining, postgres
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.registry.doctor import postgres, worker
+from mlops_desk.registry.records.doctor import FindingState, StoreFinding
 from tests.postgres_server import PASSWORD, PostgresServer, postgres_server
 from tests.registry_stores import small_postgres
 
@@ -38,7 +38,7 @@ def change(uri: str, *statements: str) -> None:
 
 def findings(uri: str) -> dict[str, StoreFinding]:
     with closing(postgres.ServerStore(uri, SHOWN)) as store:
-        report = examining.server_report(store, SHOWN, store.size_bytes())
+        report = worker.server_report(store, SHOWN, store.size_bytes())
     assert report.size_bytes is not None
     assert sum(one.n_runs for one in report.experiments) == 1200
     assert sum(one.n_metric_points for one in report.experiments) > 1200

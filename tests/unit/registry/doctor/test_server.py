@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.records.registry.doctor import FindingState, StoreReport
-from mlops_desk.records.registry.tracker import TrackerKind
+from mlops_desk.kit.base.errors import DeskError
 from mlops_desk.registry.doctor import server
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.doctor import FindingState, StoreReport
+from mlops_desk.registry.records.tracker import TrackerKind
 from tests.unit.registry.rest.rig import Question, ScriptedServer, ok, plain
 
 RUN = {"info": {"run_id": "a"}, "data": {"metrics": [{"key": "auc", "value": 1.0}, {"key": "odd name", "value": 1.0}]}}

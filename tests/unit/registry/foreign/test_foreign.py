@@ -16,22 +16,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import Invalid, NotFound, Refused, Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.artifacts.folder import FolderFiles
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, Unavailable
 from mlops_desk.registry.artifacts.source import source_of
+from mlops_desk.registry.artifacts.worker import FolderFiles
 from mlops_desk.registry.foreign import extras, history, walk, wandb
 from mlops_desk.registry.foreign.files import listed
 from mlops_desk.registry.foreign.history import ForeignRun, flattened, number, whole
-from mlops_desk.registry.foreign.opening import open_reader
-from mlops_desk.registry.foreign.reader import ForeignReader
-from mlops_desk.registry.foreign.records import RecordFile
+from mlops_desk.registry.foreign.reader_factory import ForeignReader, open_reader
 from mlops_desk.registry.foreign.tensorboard import TensorBoardLogs
-from mlops_desk.registry.foreign_places import ForeignPlaces
-from mlops_desk.registry.mlflow.places import ArtifactPlace
-from mlops_desk.registry.reading.batch import NO_TIME
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.foreign.wandb import RecordFile
+from mlops_desk.registry.mlflow.file_locations import ArtifactPlace
+from mlops_desk.registry.readers.batch import NO_TIME
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.registries import ForeignPlaces
 from tests.foreign_runs import OLD_TRACKIO_TABLES, EventFile, trackio_points, trackio_project, wandb_run
 
 
@@ -582,7 +581,7 @@ class SlowLogs:
 
 
 def test_nothing_is_read_twice_by_who_asks_while_it_is_being_read(monkeypatch):
-    monkeypatch.setattr("mlops_desk.registry.foreign.reader._STEP_SECONDS", 0.0)
+    monkeypatch.setattr("mlops_desk.registry.foreign.reader_factory._STEP_SECONDS", 0.0)
     reader = ForeignReader(SlowLogs(), "W&B")
     batches = reader.batches()
     for _ in range(5):

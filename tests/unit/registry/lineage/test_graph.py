@@ -6,14 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import NotFound
-from mlops_desk.records.model import DatasetInput, Model, ModelVersion, Run
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.kit.base.errors import NotFound
 from mlops_desk.registry.default_registry import Default
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.lineage.gathering import LineageDesk
 from mlops_desk.registry.lineage.graph import MOST_NODES, Gathered, draw
-from mlops_desk.registry.lineage.outside import (
+from mlops_desk.registry.lineage.graph_sources import LineageDesk
+from mlops_desk.registry.lineage.ports import (
     Known,
     KnownDrift,
     KnownEndpoint,
@@ -23,7 +21,9 @@ from mlops_desk.registry.lineage.outside import (
     KnownRule,
     LineageHouse,
 )
-from mlops_desk.registry.reading.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.readers.origins import LoggedModel, RunOrigin
+from mlops_desk.registry.records.lineage import Lineage, LineageEdge, LineageKind, LineageNode
+from mlops_desk.registry.records.model import DatasetInput, Model, ModelVersion, Run
 
 DATA = DatasetInput("table", "d1", "training", "local", "{}")
 JOB = {"mlops_desk.job": "j1"}

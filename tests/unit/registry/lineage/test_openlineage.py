@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.records.registry.lineage import Lineage, LineageEdge, LineageKind, LineageNode
-from mlops_desk.registry.lineage.openlineage import open_lineage
+from mlops_desk.registry.lineage.verbs import open_lineage
+from mlops_desk.registry.records.lineage import Lineage, LineageEdge, LineageKind, LineageNode
 
 RUN = "0b5b1c8e4a7f4d0c9a3e2f1d6c7b8a90"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.registry.mirror.budget import Held, beyond_budget, for_one_more
+from mlops_desk.registry.mirror.mirrors import Held, beyond_budget, for_one_more
 
 GB = 1 << 30
 LIMIT = GB - (128 << 20)  # a look before the budget is full

@@ -2,12 +2,9 @@
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.registry.mirror.filter.grammar import parse_filter
-from mlops_desk.registry.mirror.filter.numbers import number_of
-from mlops_desk.registry.mirror.filter.patterns import pattern_test
-from mlops_desk.registry.mirror.filter.reading import read_filter
-from mlops_desk.registry.mirror.filter.tree import Clause, Of
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.mirror.filter.grammar import Clause, Of, parse_filter, pattern_test
+from mlops_desk.registry.mirror.filter.parser import number_of, read_filter
 
 NOW = 1_000_000_000.0
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.records.model import Model, ModelVersion, Run
-from mlops_desk.records.registry.file_glance import FileGlance
+from mlops_desk.kit.base.errors import NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.registry.mirror.mirror import Mirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
-from mlops_desk.registry.reading.batch import RunChanges, VersionRow
-from mlops_desk.registry.reading.origins import LoggedModel
+from mlops_desk.registry.readers.batch import RunChanges, VersionRow
+from mlops_desk.registry.readers.origins import LoggedModel
+from mlops_desk.registry.records.file_glance import FileGlance
+from mlops_desk.registry.records.model import Model, ModelVersion, Run
 from mlops_desk.registry.store.errors import UnknownSchema
 from tests.registry_list_reader import ListReader
 

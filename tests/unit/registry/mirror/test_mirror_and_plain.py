@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError
-from mlops_desk.records.model import DatasetInput, Run
+from mlops_desk.kit.base.errors import DeskError
 from mlops_desk.registry.fake import FakeRegistry
 from mlops_desk.registry.mirror.mirror import Mirror
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.mirror.protocol import WindowAsked
+from mlops_desk.registry.records.model import DatasetInput, Run
 from tests.registry_list_reader import ListReader
 
 VALUES = [float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 1.0, 1.0, 0.5, 1e308, -3.0, 5e-324, None]

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.mirror import budget
-from mlops_desk.registry.mirror.link import Broken, HasEnded, MirrorLink
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.mirror import mirrors as budget
 from mlops_desk.registry.mirror.mirrors import Mirrors
+from mlops_desk.registry.mirror.process_handle import Broken, HasEnded, MirrorLink
 from mlops_desk.registry.mirror.protocol import WindowAsked
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 from tests.registry_stores import small_store
 
 
@@ -63,7 +63,7 @@ class Watched:
     def rests(self) -> bool:
         """Tell whether the watch waits for news, having none to hear again and again."""
         before = self.n_heard
-        time.sleep(0.3)
+        time.sleep(0.05)
         return self.n_heard - before <= 2
 
     def link(self) -> MirrorLink:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.caller import set_caller, this_process
-from mlops_desk.base.errors import Hint, Refused, Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.mirror.mirrors import Mirrors
-from mlops_desk.registry.mirror.refusals import Refusals
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.kit.base.caller import set_caller, this_process
+from mlops_desk.kit.base.errors import Hint, Refused, Unavailable
+from mlops_desk.registry.mirror.mirrors import Mirrors, Refusals
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 
 
 class Server:

@@ -4,13 +4,11 @@ import math
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.model import Model
-from mlops_desk.records.registry.file_glance import FileGlance
-from mlops_desk.records.registry.version_hit import VersionHit
-from mlops_desk.registry.mirror.search.cards import with_files
-from mlops_desk.registry.mirror.search.finding import entry, find, look_up
-from mlops_desk.registry.mirror.search.query import parse_query
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.mirror.search import entry, find, look_up, parse_query, with_files
+from mlops_desk.registry.records.file_glance import FileGlance
+from mlops_desk.registry.records.model import Model
+from mlops_desk.registry.records.version_hit import VersionHit
 
 NOW = 1_000_000_000.0
 DAY = 86_400.0

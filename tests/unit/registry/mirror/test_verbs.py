@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound
-from mlops_desk.records.model import Run
+from mlops_desk.kit.base.errors import Invalid, NotFound
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.lineage.outside import LineageHouse
-from mlops_desk.registry.mirror.plain.mirror import PlainMirror
+from mlops_desk.registry.lineage.ports import LineageHouse
+from mlops_desk.registry.mirror.plain import PlainMirror
 from mlops_desk.registry.models import ModelsService
+from mlops_desk.registry.records.model import Run
 from mlops_desk.registry.runs import RunsService
 
 NAN = float("nan")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.kit.base.errors import Refused
 from mlops_desk.registry.mlflow.download import check_plain, checked, fetch
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.registry.address import parse_address
 from mlops_desk.registry.mlflow.errors import tame
 

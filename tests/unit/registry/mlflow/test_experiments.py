@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.kit.base.errors import Refused
 from mlops_desk.registry.address import Address, parse_address
 from mlops_desk.registry.mlflow.experiments import experiment_named, root_of
 

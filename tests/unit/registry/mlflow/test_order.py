@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.model import Run
+from mlops_desk.kit.base.errors import Invalid
 from mlops_desk.registry.fake import in_order
 from mlops_desk.registry.mlflow.order import SortKey, parse_sort, parse_sorts
+from mlops_desk.registry.records.model import Run
 
 
 @pytest.mark.parametrize(

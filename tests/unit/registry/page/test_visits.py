@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.registry.page.visits import LASTS_SECONDS, OPENS_SECONDS, Visits, has_page
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.page import LASTS_SECONDS, OPENS_SECONDS, Visits, has_page
 
 
 class Clock:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 from mlops_desk.registry.rest.reader import RestReader
 from mlops_desk.registry.rest.session import AnswerLimits
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
-from mlops_desk.records.model import Artifact, DatasetInput
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.reading.batch import NO_TIME, RunBatch, RunChanges
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.rest import following, listing
-from mlops_desk.registry.rest.following import Following, News
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, Unavailable
+from mlops_desk.registry.readers.batch import NO_TIME, RunBatch, RunChanges
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.model import Artifact, DatasetInput
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.rest import run_sync
+from mlops_desk.registry.rest import run_sync as run_search
 from mlops_desk.registry.rest.reader import RestReader
+from mlops_desk.registry.rest.run_sync import Following, News
 from mlops_desk.registry.rest.session import RestSession
 from tests.unit.registry.rest.rig import USUAL, Question, ok, plain, reading
 
@@ -87,7 +88,7 @@ def ids(batches: Sequence[RunBatch]) -> list[str]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look without pauses."""
     for name in ("LOOK_SECONDS", "ROUND_SECONDS", "_RETRY_SECONDS", "_IDLE"):
-        monkeypatch.setattr(following, name, 0.01)
+        monkeypatch.setattr(run_sync, name, 0.01)
 
 
 def changed(reader: RestReader, mark: str) -> RunChanges:
@@ -272,8 +273,8 @@ def test_what_ended_long_ago_is_not_asked_for_at_each_look() -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_run_of_any_experiment_is_seen_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "_MOST_EXPERIMENTS", 1)
-    monkeypatch.setattr(following, "ROUND_SECONDS", 1000.0)
+    monkeypatch.setattr(run_search, "_MOST_EXPERIMENTS", 1)
+    monkeypatch.setattr(run_sync, "ROUND_SECONDS", 1000.0)
     servers = {"0": Server([run(1)]), "1": Server([run(2)])}
 
     def answer(asked: Question) -> Iterator[bytes]:
@@ -295,7 +296,7 @@ def test_a_run_of_any_experiment_is_seen_when_it_begins(monkeypatch: pytest.Monk
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 7])
 def test_runs_that_are_too_large_for_a_page_come_in_smaller_ones(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAGE", 10)
+    monkeypatch.setattr(run_search, "PAGE", 10)
     runs = [run(number) for number in range(1, 24)]
     for one in runs:
         one["data"]["params"] = [{"key": "config", "value": "x" * (USUAL.bytes // (most + 1))}]
@@ -416,15 +417,18 @@ def test_curves_of_many_runs_come_at_once_and_in_the_order_asked() -> None:
     assert (none.run_id, none.n_points, none.mark) == ("none", 0, None)
 
 
-def test_a_run_that_is_gone_costs_the_others_nothing() -> None:
+@pytest.mark.parametrize("place", range(5))
+def test_a_run_that_is_gone_costs_the_others_nothing(place: int) -> None:
     def answer(asked: Question) -> Iterator[bytes]:
         if "gone" in asked.given["run_ids"]:
             return plain(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}')
         return ok({"metrics": [point(1, 0.5, 0, one) for one in asked.given["run_ids"]]})
 
+    runs = ["a", "b", "c", "d"]
+    runs.insert(place, "gone")
     with reading(answer) as (reader, _):
-        found = reader.curves(["a", "b", "gone", "c"], "auc", 100)
-    assert [(curve.run_id, curve.n_points) for curve in found] == [("a", 1), ("b", 1), ("gone", 0), ("c", 1)]
+        found = reader.curves(runs, "auc", 100)
+    assert [(curve.run_id, curve.n_points) for curve in found] == [(run, int(run != "gone")) for run in runs]
 
 
 @pytest.mark.slow

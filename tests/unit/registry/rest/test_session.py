@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.base.errors import DeskError, Invalid, NotFound, Refused, TimedOut, Unavailable
 from mlops_desk.registry.rest.session import AnswerLimits
 from tests.authority import Authority
 from tests.proxy_double import ProxyDouble

@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from mlops_desk.registry.server import connection
-from mlops_desk.registry.server.connection import Callers, ServerConnection, raise_descriptors
+from mlops_desk.registry.server import application as connection
+from mlops_desk.registry.server.application import Callers, ServerConnection, raise_descriptors
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 HALF = b"GET / HTTP/1.1\r\nho"

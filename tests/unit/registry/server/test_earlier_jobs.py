@@ -2,9 +2,9 @@
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
 from mlops_desk.registry.server.tickets import Grant, Tickets
 from mlops_desk.registry.service import RegistryCore
 

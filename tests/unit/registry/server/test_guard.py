@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.registry.server import bodies
+from mlops_desk.registry.server import request_bodies
 from tests.unit.registry.guard_rig import HOST, OWN, OWNER, Door
 
 PATH = "/api/2.0/mlflow/runs/search"
@@ -97,10 +97,10 @@ def test_a_token_that_is_void_opens_nothing(door):
 
 
 def test_a_body_that_does_not_end_is_given_up(door, monkeypatch):
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_bodies, "BODY_SECONDS", 0.05)
 
     async def receive():
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     sent = []
 

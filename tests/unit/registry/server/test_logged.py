@@ -8,21 +8,23 @@ from contextlib import closing
 
 import pytest
 
-from mlops_desk.base.bus import Bus
-from mlops_desk.base.disk.paths import DataFolder
-from mlops_desk.base.loop import Loop
-from mlops_desk.records.event import Notice
-from mlops_desk.registry.server.bodies import CallRejected
-from mlops_desk.registry.server.logged.amounts import (
+from mlops_desk.kit.base.bus import Bus
+from mlops_desk.kit.base.disk.paths import DataFolder
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.machine.records.event import Notice
+from mlops_desk.registry.server.quotas import (
     BURST_BYTES,
     LONGEST_SECONDS,
+    MADE_BYTES,
     RATE_BYTES,
+    ROW_BYTES,
     LoggedAmounts,
+    LogRefusals,
+    StoredAmounts,
     amount_of,
 )
-from mlops_desk.registry.server.logged.refusals import LogRefusals
-from mlops_desk.registry.server.logged.stored import MADE_BYTES, ROW_BYTES, StoredAmounts
 from mlops_desk.registry.server.request import RegistryRequest
+from mlops_desk.registry.server.request_bodies import CallRejected
 from mlops_desk.registry.server.tickets import Grant
 from mlops_desk.registry.service import RegistryCore
 from tests.unit.registry.guard_rig import CHILD, GRANDCHILD, OTHER, OUTSIDE, OWN, OWNER, Door

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.model import Registry
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.registry.records.model import Registry
 from mlops_desk.registry.server.supervision import Supervision
 
 UP = Registry("running", uri="http://127.0.0.1:1")

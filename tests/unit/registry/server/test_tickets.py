@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
+from mlops_desk.kit.base.errors import Unavailable
 from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.tickets import Grant, Tickets
 

@@ -35,7 +35,7 @@ def test_a_job_puts_as_much_as_it_may_and_then_is_told_what_to_do(door):
     assert [put(door, f"{OWN_FILES}/{name}", 28 * KIB)[0] for name in "abc"] == [200, 200, 200]
     status, text = put(door, f"{OWN_FILES}/d", 28 * KIB)
     assert status == 507
-    assert "more than the 0 MiB that are allowed" in text
+    assert "more than the 100 KiB that are allowed" in text
     assert "mlops-desk settings set jobs.artifact_mebibytes" in text
     assert not (door.artifacts / OWN_FILES / "d").exists()
     assert put(door, f"{OWN_FILES}/e", 5 * KIB)[0] == 200

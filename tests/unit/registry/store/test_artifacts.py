@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Refused, Unavailable
-from mlops_desk.records.model import Artifact
+from mlops_desk.kit.base.errors import NotFound, Refused, Unavailable
+from mlops_desk.registry.records.model import Artifact
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from mlops_desk.registry.store.one_run import run_at
 from mlops_desk.registry.store.postgres import tail as postgres_tail
+from mlops_desk.registry.store.reader import run_at
 from mlops_desk.registry.store.sqlite import tail as sqlite_tail
 
 MOST_LOOKS = 300

@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.registry.mlflow import decimation
-from mlops_desk.registry.reading import thinning
+from mlops_desk.registry.readers import curve_decimation
+from mlops_desk.registry.store.batch_size import ReadPace
 from mlops_desk.registry.store.columns import Separators, floats, metric_cells, text_cells
-from mlops_desk.registry.store.curves import curve
 from mlops_desk.registry.store.errors import TooLong, said
-from mlops_desk.registry.store.pace import ReadPace
+from mlops_desk.registry.store.metric_history import curve
 from mlops_desk.registry.store.reader import SqlReader
-from mlops_desk.registry.store.sqlite.ends import TableEnd, read_end
+from mlops_desk.registry.store.sqlite.connection import TableEnd, read_end
 from tests.registry_reading import sqlite_source
 from tests.registry_stores import empty_store
 
@@ -29,7 +29,7 @@ ODD = st.one_of(st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0
 @example([math.inf, *[1.0] * 20, -math.inf], 10)
 @example([1.0] * 11, 10)
 def test_fewer_points_are_those_that_the_other_decimation_keeps(values, most):
-    assert thinning.kept(np.array(values, np.float64), most).tolist() == decimation.kept(values, most)
+    assert curve_decimation.kept(np.array(values, np.float64), most).tolist() == decimation.kept(values, most)
 
 
 def test_infinities_and_nan_are_what_was_logged():

@@ -5,10 +5,10 @@ import random
 import psycopg
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.registry.store import store_handle as sqlite_curves
 from mlops_desk.registry.store.postgres import tail as postgres_tail
 from mlops_desk.registry.store.reader import SqlReader
-from mlops_desk.registry.store.sqlite import curves as sqlite_curves
 from tests.registry_reading import postgres_source
 from tests.registry_writers import Writer
 from tests.unit.registry.store.test_changes import Mirror, fresh

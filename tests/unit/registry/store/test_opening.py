@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
 from mlops_desk.registry.store.errors import UnknownSchema
 from mlops_desk.registry.store.reader import SqlReader
 from mlops_desk.registry.store.schema import REVISIONS

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from mlops_desk.base.errors import TimedOut, Unavailable
+from mlops_desk.kit.base.errors import TimedOut, Unavailable
 from mlops_desk.registry.store.errors import UnknownSchema
 from mlops_desk.registry.store.postgres import connection as module
 from mlops_desk.registry.store.reader import SqlReader

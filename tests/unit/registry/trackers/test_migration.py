@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Refused, TimedOut, Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.records.registry.transfer import Loss
+from mlops_desk.kit.base.errors import Refused, TimedOut, Unavailable
+from mlops_desk.kit.storage.secrets import SecretStore
+from mlops_desk.kit.storage.state import State
 from mlops_desk.registry.default_registry import Default
-from mlops_desk.registry.mlflow.migrating import models_of, runs_of
-from mlops_desk.registry.trackers.looks import Looks
+from mlops_desk.registry.mlflow.migration_worker import models_of, runs_of
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.records.transfer import Loss
 from mlops_desk.registry.trackers.migration import FolderMigration
+from mlops_desk.registry.trackers.probes import Looks
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
-from mlops_desk.storage.secrets import SecretStore
-from mlops_desk.storage.state import State
 
 Work = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
-from mlops_desk.records.model import Model, Run
-from mlops_desk.records.registry.tracker import KeptTracker, TrackerKind
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused, TimedOut, Unavailable
+from mlops_desk.kit.storage.secrets import SecretStore
+from mlops_desk.kit.storage.state import State
 from mlops_desk.registry.default_registry import Default
-from mlops_desk.registry.mirror.questions import source_written
-from mlops_desk.registry.reading.source import RegistrySource
-from mlops_desk.registry.trackers import looking, looks
-from mlops_desk.registry.trackers.looking import RegistryLook
-from mlops_desk.registry.trackers.looks import Looks
+from mlops_desk.registry.mirror.wire_format import source_written
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.model import Model, Run
+from mlops_desk.registry.records.tracker import KeptTracker, TrackerKind
+from mlops_desk.registry.trackers import probe_worker, probes
+from mlops_desk.registry.trackers.probe_worker import RegistryLook
+from mlops_desk.registry.trackers.probes import Looks
 from mlops_desk.registry.trackers.trackers import OwnStore, Trackers
-from mlops_desk.storage.secrets import SecretStore
-from mlops_desk.storage.state import State
 from tests.registry_list_reader import ListReader
 from tests.registry_stores import empty_store, small_store
 from tests.unit.registry.rest.rig import Question, ScriptedServer, ok
@@ -364,7 +364,7 @@ def test_who_is_slower_than_the_look_is_counted_as_far_as_one_came_and_never_as_
 
     server = ScriptedServer(answer)
     source = RegistrySource(TrackerKind.HTTP, server.uri, "huge")
-    found = looking.look_at_all({"sources": written(source), "seconds": 2.0})["huge"]
+    found = probe_worker.look_at_all({"sources": written(source), "seconds": 2.0})["huge"]
     server.close()
     assert (found.get("n_models"), found["least_models"], found.get("n_runs")) == (None, 2000, None)
     assert found["uncounted"] == "Its models and runs were not all counted within 2 s."
@@ -390,7 +390,7 @@ def test_who_takes_long_to_count_is_asked_less_often_and_who_is_down_is_not(
 ) -> None:
     asked: list[list[str]] = []
     now = [1000.0]
-    monkeypatch.setattr(looks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(probes.time, "monotonic", lambda: now[0])
     answers = {
         "quick": {"via": "sql", "n_runs": 1, "took_seconds": 0.1},
         "slow": {"via": "rest", "n_runs": 9, "took_seconds": 3.0},
@@ -418,7 +418,7 @@ def test_one_that_lets_us_in_no_more_is_looked_at_less_and_less_but_at_once_with
 ) -> None:
     asked: list[float] = []
     now = [1000.0]
-    monkeypatch.setattr(looks.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(probes.time, "monotonic", lambda: now[0])
     answer: dict[str, Any] = Refused("It does not accept the login.").told()
 
     def look(sources: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
@@ -471,7 +471,7 @@ def test_a_worker_looks_at_all_of_them(tmp_path: Path) -> None:
         "gone": RegistrySource(TrackerKind.SQLITE, f"sqlite:///{tmp_path}/x.db", "x.db", tmp_path / "x.db"),
         "store": RegistrySource(TrackerKind.SQLITE, "", "s.db", empty_store(tmp_path / "s.db")),
     }
-    found = looks._looked(sources)
+    found = probes._looked(sources)
     assert found["down"]["error"].startswith("Nothing answers at http://127.0.0.1:9")
     assert "x.db" in found["gone"]["error"]
     assert (found["store"]["via"], bool(found["store"]["schema"])) == ("sql", True)
@@ -507,7 +507,7 @@ def test_however_many_hang_all_are_told_after_one_deadline_and_the_others_are_co
     with silent_server() as uri:
         hung = [RegistrySource(TrackerKind.HTTP, uri, f"hung {number}") for number in range(3)]
         store = RegistrySource(TrackerKind.SQLITE, f"sqlite:///{path}", "store", path)
-        found = looking.look_at_all({"sources": written(*hung, store), "seconds": 1.5})
+        found = probe_worker.look_at_all({"sources": written(*hung, store), "seconds": 1.5})
     assert sum(joined) < 2 * 1.5, "they wait side by side"
     for one in hung:
         assert found[one.shown]["error"] == f"{one.shown} did not answer within 1.5 s."
@@ -525,7 +525,7 @@ def test_what_was_found_by_the_deadline_is_told_and_what_was_not_counted_says_so
     source = RegistrySource(TrackerKind.HTTP, "http://h", "http://h")
     reader = ListReader([Run("r", None, "FINISHED", 1)])
     reader.model_list = [Model("m", None)]
-    monkeypatch.setattr(looking, "open_reader", lambda _source: reader)
+    monkeypatch.setattr(probe_worker, "open_reader", lambda _source: reader)
     whole = RegistryLook("a", source)
     whole.work()
     told = whole.told(4.0)

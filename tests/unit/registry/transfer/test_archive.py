@@ -16,13 +16,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.base import wire
-from mlops_desk.base.errors import DeskError, NotFound, Refused, Unavailable
-from mlops_desk.records.registry.transfer import HashedFile
-from mlops_desk.registry.artifacts.folder import FolderFiles
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.base.errors import DeskError, NotFound, Refused, Unavailable
 from mlops_desk.registry.artifacts.source import FilesSource
-from mlops_desk.registry.transfer import archive, comparing, exporting, form, hashing, importing
-from mlops_desk.registry.transfer.form import ArchivedDataset, ArchivedRun, ArchivedVersion
+from mlops_desk.registry.artifacts.worker import FolderFiles
+from mlops_desk.registry.records.transfer import HashedFile
+from mlops_desk.registry.transfer import archive, export_worker, file_format, hashing, import_worker, service
+from mlops_desk.registry.transfer.file_format import ArchivedDataset, ArchivedRun, ArchivedVersion
 
 RUN = ArchivedRun(
     "r1", "brave", "FINISHED", 1000, 2000, {"auc": 0.9, "odd": float("nan"), "huge": float("inf")},
@@ -46,7 +46,7 @@ def model(tmp_path: Path) -> Path:
 
 def exported(model: Path, to: Path, version: ArchivedVersion = VERSION) -> dict[str, Any]:
     source = {"root": str(model), "base": "", "url": None, "headers": {}, "ca_file": None, "proxy": None}
-    done: dict[str, Any] = exporting.work({"source": source, "version": wire.to_builtins(version), "to": str(to)})
+    done: dict[str, Any] = export_worker.work({"source": source, "version": wire.to_builtins(version), "to": str(to)})
     return done
 
 
@@ -95,7 +95,7 @@ def test_nothing_is_written_over_and_nothing_half_is_left(
         exported(model, tmp_path / "nowhere" / "a")
     with pytest.raises(NotFound):
         exported(tmp_path / "no model", tmp_path / "a")
-    monkeypatch.setattr(exporting, "_put", full)
+    monkeypatch.setattr(export_worker, "_put", full)
     with pytest.raises(DeskError, match="full"):
         exported(model, tmp_path / "a")
     assert {one.name for one in tmp_path.iterdir()} == {"model", "there"}
@@ -104,7 +104,7 @@ def test_nothing_is_written_over_and_nothing_half_is_left(
 def test_a_file_that_grows_while_it_is_read_makes_no_archive(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true = exporting.hashed
+    true = export_worker.hashed
 
     def then_grow(files: Any, name: str) -> HashedFile:
         known = true(files, name)
@@ -112,7 +112,7 @@ def test_a_file_that_grows_while_it_is_read_makes_no_archive(
             file.write(b"more")
         return known
 
-    monkeypatch.setattr(exporting, "hashed", then_grow)
+    monkeypatch.setattr(export_worker, "hashed", then_grow)
     with pytest.raises(DeskError, match="changed while it was read"):
         exported(model, tmp_path / "a")
     assert not (tmp_path / "a").exists()
@@ -122,14 +122,14 @@ def test_a_file_that_is_rewritten_while_it_is_read_makes_no_archive(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As large as before, it would make an archive that nobody can import, and nobody would know until then."""
-    true = exporting.hashed
+    true = export_worker.hashed
 
     def then_write(files: Any, name: str) -> HashedFile:
         known = true(files, name)
         (model / name).write_bytes(b"z" * known.size_bytes)
         return known
 
-    monkeypatch.setattr(exporting, "hashed", then_write)
+    monkeypatch.setattr(export_worker, "hashed", then_write)
     with pytest.raises(DeskError, match="changed while it was read"):
         exported(model, tmp_path / "a")
     assert not (tmp_path / "a").exists()
@@ -145,7 +145,7 @@ def made(
     with zipfile.ZipFile(path, "w", packed) as zipped:
         for name, data in members:
             zipped.writestr(name, data)
-        zipped.writestr(zipfile.ZipInfo(form.MEMBER), json.dumps(told))
+        zipped.writestr(zipfile.ZipInfo(file_format.MEMBER), json.dumps(told))
     return path
 
 
@@ -224,7 +224,7 @@ def too_large(told: dict[str, Any], members: list[tuple[str, bytes]]) -> None:
 
 
 def of_tomorrow(told: dict[str, Any], members: list[tuple[str, bytes]]) -> None:
-    told["form"] = form.FORM + 1
+    told["form"] = file_format.FORM + 1
 
 
 def of_another_kind(told: dict[str, Any], members: list[tuple[str, bytes]]) -> None:
@@ -378,7 +378,7 @@ A, B = "a" * 64, "b" * 64
 def test_each_file_is_told_as_same_changed_missing_or_added() -> None:
     then = [HashedFile("same", A, 1), HashedFile("changed", A, 1), HashedFile("gone", A, 1), HashedFile("unread", A, 1)]
     now = [HashedFile("same", A, 1), HashedFile("changed", B, 1), HashedFile("new", B, 2), HashedFile("unread", "", 0)]
-    told = {one.path: (one.state, one.recorded_sha256, one.found_sha256) for one in comparing.compared(then, now)}
+    told = {one.path: (one.state, one.recorded_sha256, one.found_sha256) for one in service.compared(then, now)}
     assert told == {
         "same": ("same", A, A),
         "changed": ("changed", A, B),
@@ -386,11 +386,11 @@ def test_each_file_is_told_as_same_changed_missing_or_added() -> None:
         "new": ("added", None, B),
         "unread": ("unknown", A, None),
     }
-    assert comparing.compared(then, now)[-1].path == "same"
+    assert service.compared(then, now)[-1].path == "same"
 
 
 def test_without_a_record_nothing_is_told_of_a_file() -> None:
-    assert [one.state for one in comparing.compared(None, [HashedFile("a", A, 1)])] == ["unknown"]
+    assert [one.state for one in service.compared(None, [HashedFile("a", A, 1)])] == ["unknown"]
 
 
 def test_a_model_is_hashed_where_it_lies_and_a_file_that_can_not_be_read_has_no_hash(
@@ -418,15 +418,15 @@ def test_a_file_is_hashed_no_faster_than_asked_for(model: Path, monkeypatch: pyt
 
 
 def test_what_is_lost_is_told_and_what_comes_along_is_not() -> None:
-    lost = {loss.what for loss in importing.losses(VERSION)}
+    lost = {loss.what for loss in import_worker.losses(VERSION)}
     assert lost == {
         "aliases champion", "the id of run r1", "the history of metrics", "infinite metrics", "parameters long", "tags mlflow.user",
     }  # fmt: skip
-    assert {loss.what for loss in importing.losses(replace(VERSION, aliases=(), run=None))} == {"the run"}
+    assert {loss.what for loss in import_worker.losses(replace(VERSION, aliases=(), run=None))} == {"the run"}
 
 
 def test_where_a_version_comes_from_is_written_beside_its_runs_own_tags() -> None:
-    assert importing.origin_tags(VERSION) == {
+    assert import_worker.origin_tags(VERSION) == {
         "team": "a", "mlflow.runName": "brave", "mlops_desk.import.registry": "http://there",
         "mlops_desk.import.version": "iris/3", "mlops_desk.import.aliases": "champion", "mlops_desk.import.run_id": "r1",
     }  # fmt: skip

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from mlops_desk.base.errors import NotFound, Unavailable
-from mlops_desk.records.registry.tracker import TrackerKind
-from mlops_desk.records.registry.transfer import HashedFile, RecordedHashes, hashes_of
+from mlops_desk.kit.base.errors import NotFound, Unavailable
 from mlops_desk.registry.fake import FakeRegistry
-from mlops_desk.registry.reading.source import RegistrySource
+from mlops_desk.registry.readers.source import RegistrySource
+from mlops_desk.registry.records.tracker import TrackerKind
+from mlops_desk.registry.records.transfer import HashedFile, RecordedHashes, hashes_of
 from mlops_desk.registry.transfer import hashing, service
-from mlops_desk.registry.transfer.recording import HashRecorder
+from mlops_desk.registry.transfer.hash_recorder import HashRecorder
 from mlops_desk.registry.transfer.service import VersionTransfer
 
 HOST, NAME, SPELLED = "http://ml.example:5000", "lab", "http://ML.example:5000/"

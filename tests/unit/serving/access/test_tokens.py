@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Refused, TimedOut
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef
-from mlops_desk.serving.access.issue import TokenIssue
-from mlops_desk.serving.access.tokens import MOST_TOKENS, EndpointTokens
+from mlops_desk.kit.base.errors import Refused, TimedOut
+from mlops_desk.serving.access import MOST_TOKENS, EndpointTokens
 from mlops_desk.serving.gateway.access import LoopbackAccess
 from mlops_desk.serving.gateway.messages import Rejected
 from mlops_desk.serving.gateway.routes import EndpointRoutes
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef
+from mlops_desk.serving.service import TokenIssue
 
 
 def endpoint(name: str = "front", *, token_required: bool = True) -> Endpoint:
@@ -53,6 +53,16 @@ def test_a_new_endpoint_gets_a_token_and_its_hash_alone_is_kept(tokens: Endpoint
     assert token not in text
     assert hashlib.sha256(token.encode()).hexdigest() in text
     assert not opens(tokens, endpoint(), hashlib.sha256(token.encode()).hexdigest()), "the hash is no token"
+
+
+def test_a_token_of_a_removed_endpoint_opens_no_later_one_of_its_name(tokens: EndpointTokens) -> None:
+    token = tokens.settle("front", None, is_open=None)
+    tokens.forget("front")
+    assert not opens(tokens, endpoint(), token)
+    later = tokens.settle("front", None, is_open=None)
+    assert later is not None
+    assert opens(tokens, endpoint(), later)
+    assert not opens(tokens, endpoint(), token)
 
 
 def test_a_deployment_leaves_who_is_let_in_as_it_was_unless_it_says_otherwise(tokens: EndpointTokens) -> None:

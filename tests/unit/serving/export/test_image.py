@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.serving.export.image import bake
+from mlops_desk.kit.base.errors import Unavailable
 from mlops_desk.serving.export.layout import Baked, serving_config
 from mlops_desk.serving.export.packages import Package, Packages
+from mlops_desk.serving.export.worker import bake
 
 TAG = "mlops-desk-export/front:r1"
 

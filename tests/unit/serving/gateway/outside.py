@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mlops_desk.serving.gateway.inbound.connection_guard import Warden
 from mlops_desk.serving.gateway.inbound.network import NetworkDoor, NetworkPeers
-from mlops_desk.serving.gateway.inbound.warden import Warden
 from mlops_desk.serving.gateway.routes import (
     EndpointRoutes,
     GatewayLimits,
@@ -18,7 +18,7 @@ from mlops_desk.serving.gateway.routes import (
     Route,
     RoutingTable,
 )
-from mlops_desk.serving.network.authority import CALLERS, own_identity
+from mlops_desk.serving.network.certificate_worker import CALLERS, own_identity
 from tests.free_port import free_port
 from tests.unit.serving.gateway.world import Replica, Talk, World, eventually, run_in
 

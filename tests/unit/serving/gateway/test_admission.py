@@ -1,11 +1,15 @@
 """Nobody holds more than a share, and whoever has kept the gateway waiting longest makes room."""
 
+import asyncio
 from collections import Counter
+from types import SimpleNamespace
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.inbound.admission import Admission, Places
+from mlops_desk.kit.base.network import Places
+from mlops_desk.serving.gateway.inbound.connection_guard import Admission, Warden
+from mlops_desk.serving.gateway.routes import GatewayLimits
 
 
 def test_a_peer_with_its_share_pushes_out_its_own_oldest() -> None:
@@ -108,3 +112,38 @@ def test_the_limits_hold_whatever_comes(acts: list[tuple[str, int]], most: int, 
                 (busy.add if act == "works" else busy.discard)(number)
         assert len(admission) == len(inside) <= most
         assert all(count <= most_of_one for count in Counter(inside.values()).values())
+
+
+class Visitor:
+    """A connection that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def check(self, _now: float, _limits: GatewayLimits) -> None:
+        self.told.append("check")
+
+    def end(self, status: int, _text: str) -> None:
+        self.told.append(f"end {status}")
+
+    def finish(self) -> None:
+        self.told.append("finish")
+
+    def abort(self) -> None:
+        self.told.append("abort")
+
+
+def test_who_has_left_is_forgotten_and_keeps_the_gateway_from_ending_no_more() -> None:
+    gone, here = Visitor(), Visitor()
+
+    async def come_and_go() -> None:
+        warden = Warden(SimpleNamespace(name=lambda *_: "ann"), GatewayLimits, 9, 9)
+        warden.enter(gone, None)
+        warden.enter(here, None)
+        warden.leave(gone)
+        await warden.finish(0.0)
+        warden.leave(here)
+        await asyncio.wait_for(warden.finish(600.0), 20.0)
+
+    asyncio.run(come_and_go())
+    assert (gone.told, here.told) == ([], ["finish", "abort"])

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.capacity import Capacity, fitting
+from mlops_desk.serving.gateway.process import Capacity, fitting
 
 
 def test_a_common_machine() -> None:

@@ -285,5 +285,5 @@ def test_the_end_of_the_gateway_lets_requests_under_way_end() -> None:
 
 async def _after(replica: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await replica.read(reader)  # type: ignore[attr-defined]  # a Replica
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.05)
     writer.write(OK)

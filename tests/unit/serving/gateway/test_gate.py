@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.serving.gateway.lane import Rate
+from mlops_desk.serving.gateway.endpoint_pool import Rate
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route
 from tests.unit.serving.gateway.world import AGENT, OK, Replica, World, eventually, within
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.serving import door
-from mlops_desk.serving.gateway.outbound.asking import ask_at_once
-from mlops_desk.serving.gateway.outbound.dialing import NotConnected
+from mlops_desk.serving import socket_handover
+from mlops_desk.serving.gateway.outbound.pool import NotConnected
 from mlops_desk.serving.gateway.outbound.question import Lost, Question, Reply
-from mlops_desk.serving.handover import Handover, address_of
+from mlops_desk.serving.gateway.outbound.sync_request import ask_at_once
+from mlops_desk.serving.socket_handover import Handover, address_of
 from tests.scoring import SERVER
 
 PING = Question(b"GET", b"/ping", b"", b"application/json")
@@ -27,7 +27,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def taken(folder: Path, handover: Handover) -> socket.socket:
-    with socket.socket(socket.AF_UNIX) as desk, door.short(folder / "hand") as name:
+    with socket.socket(socket.AF_UNIX) as desk, socket_handover.short(folder / "hand") as name:
         desk.settimeout(5)
         desk.connect(name)
         handover.give()
@@ -60,7 +60,7 @@ def test_who_asks_while_it_is_waited_for_them_is_handed_the_socket_at_once(place
     with Handover(place) as handover:
         giving = Thread(target=handover.give, args=(60.0,))
         giving.start()
-        with socket.socket(socket.AF_UNIX) as desk, door.short(handover.folder / "hand") as name:
+        with socket.socket(socket.AF_UNIX) as desk, socket_handover.short(handover.folder / "hand") as name:
             desk.settimeout(5)
             desk.connect(name)
             _, descriptors, _, _ = socket.recv_fds(desk, 1, 1)
@@ -117,7 +117,7 @@ def test_a_second_start_takes_the_place_of_the_first(place: Path) -> None:
 def test_who_asks_and_goes_away_holds_nobody_up(place: Path) -> None:
     with Handover(place) as handover:
         for _ in range(3):
-            with socket.socket(socket.AF_UNIX) as desk, door.short(handover.folder / "hand") as name:
+            with socket.socket(socket.AF_UNIX) as desk, socket_handover.short(handover.folder / "hand") as name:
                 desk.connect(name)
         handover.give()
         taken(handover.folder, handover).close()
@@ -153,7 +153,7 @@ def test_a_full_queue_is_no_connection(place: Path) -> None:
             for _ in range(3):
                 waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
                 waiting.setblocking(False)
-                with door.short(place / "model.sock") as name, contextlib.suppress(BlockingIOError):
+                with socket_handover.short(place / "model.sock") as name, contextlib.suppress(BlockingIOError):
                     waiting.connect(name)
             with pytest.raises(NotConnected):
                 ask_at_once(handover.address, PING, 10.0, 1000)

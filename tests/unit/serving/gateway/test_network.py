@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_desk.serving.gateway.inbound.tls import Handshakes
+from mlops_desk.serving.gateway.inbound.network import Handshakes
 from mlops_desk.serving.gateway.routes import GatewayLimits, NetworkState
 from tests.unit.serving.gateway.outside import NAMES, TOKENS, Outside, free_port, from_outside, identity
 from tests.unit.serving.gateway.world import AGENT, OK, SHORT, eventually
@@ -309,7 +309,7 @@ def test_a_port_that_is_taken_is_told_and_had_once_it_is_free_and_loopback_goes_
             assert "Address already in use" in (state.error or "")
             assert world.door.listening is None
             told = len(world.told)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.05)
             assert len(world.told) == told, "what goes on is not said again"
             plain = await world.dial_plainly(world.loopback_port)
             asked = world.request().replace(f":{world.port}".encode(), f":{world.loopback_port}".encode())

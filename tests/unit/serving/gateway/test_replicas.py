@@ -126,7 +126,7 @@ def test_a_replica_may_answer_before_it_has_read_everything() -> None:
     async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 400 Bad\r\ncontent-length: 2\r\n\r\nno")
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     async def scenario(world: World) -> None:
         replica = await world.replica(early)
@@ -245,13 +245,13 @@ def test_the_least_busy_replica_is_asked() -> None:
 
 
 def test_connections_at_rest_are_let_go_before_their_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlops_desk.serving.gateway.outbound.pool._IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("mlops_desk.serving.gateway.outbound.pool._IDLE_SECONDS", 0.02)
 
     async def scenario(world: World) -> None:
         replica = await world.replica()
         world.route(replica)
         assert (await world.ask()).status == 200
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.05)
         world.proxy.tidy()
         assert (await world.ask()).status == 200
         assert replica.connections == 2
@@ -363,7 +363,7 @@ def test_a_stream_of_more_bytes_than_an_answer_may_have_is_broken_off() -> None:
     async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
         writer.write(STREAM + b"3\r\nabc\r\n")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         writer.write(b"".join(b"400\r\n" + b"q" * 1024 + b"\r\n" for _ in range(100)))
 
     async def scenario(world: World) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.layout import parts
 from mlops_desk.serving.gateway.request_log import log as request_log
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records
-from mlops_desk.storage.request_log.layout import parts
 
 KIB = 1 << 10
 
@@ -141,7 +141,7 @@ def test_a_process_that_is_killed_loses_what_came_in_its_last_moment_only(tmp_pa
     code = """
 import sys, time
 from pathlib import Path
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.loop import Loop
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.routes import EndpointRoutes, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records

@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base import wire
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable, Split, sticky_point
-from mlops_desk.storage.requests import LoggedFeature
 
 weights = st.floats(0, 100, allow_nan=False)
 routes = st.lists(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.serving.gateway.doorbell import Doorbell, DoorbellEar
 from mlops_desk.serving.gateway.routes import EndpointRoutes
+from mlops_desk.serving.gateway.wake_signal import Doorbell, DoorbellEar
 from tests.unit.serving.gateway.world import World, eventually, within
 
 

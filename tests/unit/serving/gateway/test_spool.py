@@ -11,16 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.records.data.retention import RowsKeep
+from mlops_desk.governance.records.data.retention import RowsKeep
+from mlops_desk.kit.storage.data_files import pattern
+from mlops_desk.kit.storage.request_log.layout import parts
+from mlops_desk.kit.storage.request_log.names import sent
+from mlops_desk.kit.storage.request_log.reader import newest
+from mlops_desk.kit.storage.request_log.retention import tidy
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow, LogWindow
 from mlops_desk.serving.gateway.request_log.rollup import Rollup, read_spool
 from mlops_desk.serving.gateway.spool import Exchange, Spool, records
-from mlops_desk.storage.data_files import pattern
-from mlops_desk.storage.request_log.keeping import tidy
-from mlops_desk.storage.request_log.layout import parts
-from mlops_desk.storage.request_log.names import sent
-from mlops_desk.storage.request_log.reading import newest
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow, LogWindow
 
 FEATURES = (LoggedFeature("a.x", "number"), LoggedFeature("city", "text"))
 

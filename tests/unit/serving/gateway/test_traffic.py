@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.serving.endpoint import Traffic
+from mlops_desk.kit.base.errors import Invalid
 from mlops_desk.serving.gateway import traffic
 from mlops_desk.serving.gateway.traffic import (
     KEPT_SECONDS,
@@ -19,6 +18,7 @@ from mlops_desk.serving.gateway.traffic import (
     percentile,
     snapshot_of,
 )
+from mlops_desk.serving.records.endpoint import Traffic
 
 
 def snapshot(at: float, counters: TrafficCounters) -> Snapshot:

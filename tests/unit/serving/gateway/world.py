@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.base.peers import Peers
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.peers import Peers
 from mlops_desk.serving.gateway.inbound.connection import GatewayConnection
-from mlops_desk.serving.gateway.inbound.warden import Warden
+from mlops_desk.serving.gateway.inbound.connection_guard import Warden
 from mlops_desk.serving.gateway.proxy import Proxy
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange

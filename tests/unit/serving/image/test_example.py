@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.image.example import kept_example, made_of
-from mlops_desk.storage.requests import LoggedFeature
 
 COLUMNS = [{"type": "double", "name": "a"}, {"type": "string", "name": "city"}, {"type": "boolean", "name": "is"}]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, NotFound, Refused
 from mlops_desk.engines.fake import FakeEngine
+from mlops_desk.kit.base.errors import Invalid, NotFound, Refused
 from mlops_desk.serving.image import image
 from mlops_desk.serving.image.image import Recipe, write_context
 

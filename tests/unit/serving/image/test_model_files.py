@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlops_desk.base.errors import DeskError, Invalid
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.image.model_files import features_of, read_model
-from mlops_desk.storage.requests import LoggedFeature
 
 
 def write_model(folder: Path, **more: object) -> Path:

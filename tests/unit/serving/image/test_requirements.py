@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from mlops_desk.base.errors import Refused
+from mlops_desk.kit.base.errors import Refused
 from mlops_desk.serving.image.requirements import serving_requirements
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
+from mlops_desk.kit.base.errors import Invalid
 from mlops_desk.serving.image.wheelhouse import check, lacking
 
 ARCH = platform.machine()

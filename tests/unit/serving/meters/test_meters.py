@@ -6,16 +6,14 @@ from dataclasses import replace
 import pytest
 
 from mlops_desk.engines.engine import ContainerFacts
-from mlops_desk.records.history import SeriesName
-from mlops_desk.records.jobs.running import LiveUse
-from mlops_desk.records.serving.endpoint import Endpoint, EndpointState, ModelRef, Replica
-from mlops_desk.records.serving.rollout import Rollout, RolloutGuard
-from mlops_desk.serving.gateway.gatekeeper import Stats
+from mlops_desk.jobs.records.job_activity import LiveUse
+from mlops_desk.machine.records.history import SeriesName
+from mlops_desk.serving.gateway.process_control import Stats
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
-from mlops_desk.serving.meters.meters import EndpointMeters
-from mlops_desk.serving.meters.past import EndpointPast
-from mlops_desk.serving.meters.usage import ContainerUsage, EndpointUsage, summed
+from mlops_desk.serving.meters import ContainerUsage, EndpointMeters, EndpointPast, EndpointUsage, summed
 from mlops_desk.serving.metrics import RECORDED
+from mlops_desk.serving.records.endpoint import Endpoint, EndpointState, ModelRef, Replica
+from mlops_desk.serving.records.rollout import Rollout, RolloutGuard
 
 START = 1_794_999_600.0
 IRIS = Endpoint(

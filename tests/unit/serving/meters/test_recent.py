@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_desk.serving.gateway.traffic import TrafficCounters, snapshot_of
-from mlops_desk.serving.meters.recent import Recent, RecentFigures
+from mlops_desk.serving.meters import Recent, RecentFigures
 
 START = 1_794_999_600.0
 

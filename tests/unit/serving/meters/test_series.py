@@ -2,10 +2,9 @@
 
 import pytest
 
-from mlops_desk.records.history import SeriesName
+from mlops_desk.machine.records.history import SeriesName
 from mlops_desk.serving.gateway.traffic import Snapshot, TrafficCounters, snapshot_of
-from mlops_desk.serving.meters.series import EndpointSeries
-from mlops_desk.serving.meters.usage import EndpointUsage
+from mlops_desk.serving.meters import EndpointSeries, EndpointUsage
 from mlops_desk.serving.metrics import RECORDED
 
 START = 1_794_999_600.0

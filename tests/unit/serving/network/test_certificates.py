@@ -12,10 +12,17 @@ from typing import Self
 import pytest
 from cryptography import x509
 
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.serving.gateway.inbound.tls import server_context
-from mlops_desk.serving.network import authority, certificate_worker
-from mlops_desk.serving.network.authority import AUTHORITY, CALLERS, OWN, machine_names, names_of, own_identity
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.serving.gateway.inbound.network import server_context
+from mlops_desk.serving.network import certificate_worker
+from mlops_desk.serving.network.certificate_worker import (
+    AUTHORITY,
+    CALLERS,
+    OWN,
+    machine_names,
+    names_of,
+    own_identity,
+)
 from mlops_desk.serving.network.identity import clear, identity_of
 
 NOW = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
@@ -38,6 +45,11 @@ def test_it_is_made_once_for_all_names_and_its_key_is_for_nobody_else(tmp_path: 
     assert not of(first).extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     callers = of((tmp_path / CALLERS).read_bytes())
     assert callers.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0
+
+
+def test_a_machine_with_a_long_name_has_one_too(tmp_path: Path) -> None:
+    name = f"{'gpu' * 20}.{'lab' * 20}.example"
+    assert names_of(of(own_identity(tmp_path, [name], NOW))) == [name]
 
 
 def test_openssl_takes_it_as_strictly_as_it_can(tmp_path: Path) -> None:
@@ -94,14 +106,14 @@ def test_what_is_damaged_of_its_own_is_made_anew_and_an_authority_never(tmp_path
 
 
 def test_this_machine_is_named_by_what_it_is_called_and_reached_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authority.socket, "gethostname", lambda: "Box.Lab.")
+    monkeypatch.setattr(certificate_worker.socket, "gethostname", lambda: "Box.Lab.")
     everywhere = machine_names("0.0.0.0")
     assert everywhere[:3] == ["box.lab", "box.local", "localhost"]
     assert "127.0.0.1" in everywhere
     assert not any(":" in name for name in everywhere)
     assert machine_names("10.0.0.5") == ["box.lab", "box.local", "localhost", "10.0.0.5"]
     assert not any("%" in name for name in machine_names("::"))
-    monkeypatch.setattr(authority.socket, "gethostname", lambda: "odd_name")
+    monkeypatch.setattr(certificate_worker.socket, "gethostname", lambda: "odd_name")
     assert machine_names("10.0.0.5") == ["localhost", "10.0.0.5"]
 
 
@@ -109,10 +121,12 @@ def test_of_its_addresses_the_one_on_the_way_to_others_comes_first(monkeypatch: 
     addresses = [
         SimpleNamespace(family=socket.AF_INET, address=one) for one in ("10.9.0.1", "127.0.0.1", "192.168.1.20")
     ]
-    monkeypatch.setattr(authority.psutil, "net_if_addrs", lambda: {"docker0": addresses[:1], "lan": addresses[1:]})
-    monkeypatch.setattr(authority, "_outward", lambda _version: "192.168.1.20")
+    monkeypatch.setattr(
+        certificate_worker.psutil, "net_if_addrs", lambda: {"docker0": addresses[:1], "lan": addresses[1:]}
+    )
+    monkeypatch.setattr(certificate_worker, "_outward", lambda _version: "192.168.1.20")
     assert machine_names("0.0.0.0")[-3:] == ["192.168.1.20", "10.9.0.1", "127.0.0.1"]
-    monkeypatch.setattr(authority, "_outward", lambda _version: None)
+    monkeypatch.setattr(certificate_worker, "_outward", lambda _version: None)
     assert machine_names("0.0.0.0")[-3:] == ["10.9.0.1", "127.0.0.1", "192.168.1.20"]
 
 
@@ -128,12 +142,14 @@ def test_with_ipv6_both_ways_out_come_first_and_no_address_that_is_another_one_t
     table.write_text(
         "20010db8000000000000000000000005 02 40 00 80 lan\n20010db800000000000000000000beef 02 40 00 01 lan\n"
     )
-    monkeypatch.setattr(authority, "_ADDRESSES", table)
-    monkeypatch.setattr(authority.psutil, "net_if_addrs", lambda: {"docker0": four[:1], "lan": [*four[1:], *six]})
-    monkeypatch.setattr(authority, "_outward", {4: "192.168.1.20", 6: "2001:db8::5"}.get)
+    monkeypatch.setattr(certificate_worker, "_ADDRESSES", table)
+    monkeypatch.setattr(
+        certificate_worker.psutil, "net_if_addrs", lambda: {"docker0": four[:1], "lan": [*four[1:], *six]}
+    )
+    monkeypatch.setattr(certificate_worker, "_outward", {4: "192.168.1.20", 6: "2001:db8::5"}.get)
     found = machine_names("::")
     assert found[found.index("localhost") + 1 :] == ["2001:db8::5", "192.168.1.20", "10.9.0.1", "127.0.0.1", "::1"]
-    monkeypatch.setattr(authority, "_outward", {4: "192.168.1.20"}.get)
+    monkeypatch.setattr(certificate_worker, "_outward", {4: "192.168.1.20"}.get)
     assert machine_names("::")[-4:] == ["10.9.0.1", "127.0.0.1", "2001:db8::5", "::1"], "sorted behind the way out"
     table.unlink()
     assert "2001:db8::beef" in machine_names("::"), "where the kernel does not tell, all are its own"
@@ -150,9 +166,9 @@ def test_a_machine_without_a_way_out_has_no_address_on_it(monkeypatch: pytest.Mo
         def connect(self, _address: object) -> None:
             raise OSError(101, "Network is unreachable")
 
-    monkeypatch.setattr(authority.socket, "socket", NoWay)
-    assert authority._outward(4) is None
-    assert authority._outward(6) is None
+    monkeypatch.setattr(certificate_worker.socket, "socket", NoWay)
+    assert certificate_worker._outward(4) is None
+    assert certificate_worker._outward(6) is None
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, Refused
+from mlops_desk.kit.base.errors import Invalid, Refused
 from mlops_desk.serving.runtimes.choice import TrainingImage, order, why
 
 HERE = TrainingImage("sha256:0123456789abcdef", "j7", is_here=True)

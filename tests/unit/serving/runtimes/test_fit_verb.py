@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.records.jobs.card import CardState, GpuCard
-from mlops_desk.records.model import ModelVersion
+from mlops_desk.gpus.records.gpu_status import CardState, GpuCard
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.serving.operations.fit import FitVerbs, Weigh, not_weighed
 from mlops_desk.serving.runtimes.files import FilesTold
 from mlops_desk.serving.runtimes.fit import Fit
 from mlops_desk.serving.runtimes.gpus import ReplicaGpus
-from mlops_desk.serving.verbs.fit import FitVerbs, Weigh, not_weighed
 
 GIB = 1 << 30
 

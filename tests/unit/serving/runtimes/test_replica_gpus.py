@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.records.jobs.card import CardHolder, CardState, GpuCard
-from mlops_desk.records.jobs.waiter import KeptFor
+from mlops_desk.gpus.records.gpu_status import CardHolder, CardState, GpuCard
+from mlops_desk.jobs.records.waiter import KeptFor
+from mlops_desk.kit.base.errors import Unavailable
 from mlops_desk.serving.revision import Failed, Interrupted
-from mlops_desk.serving.runtimes.gpu_fit import GpuFit, overhead_bytes
+from mlops_desk.serving.runtimes.fit import GpuFit, overhead_bytes
 from mlops_desk.serving.runtimes.gpus import DRIVER_SECONDS, ReplicaClaim, ReplicaGpus, choose, shortage
 
 GIB = 1 << 30

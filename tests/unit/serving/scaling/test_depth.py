@@ -5,9 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.records.serving.endpoint import EndpointScale
-from mlops_desk.serving.scaling.depth import ScaleMemory, ScaleRules, wanted_now
-from mlops_desk.serving.scaling.idleness import Idleness
+from mlops_desk.serving.records.endpoint import EndpointScale
+from mlops_desk.serving.scaling.demand import Idleness, ScaleMemory, ScaleRules, wanted_now
 
 RULES = ScaleRules(per_replica=4.0, up_seconds=6.0, down_seconds=300.0)
 LOOK_SECONDS = 2.0

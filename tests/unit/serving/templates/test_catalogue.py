@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Invalid, Refused, Unavailable
-from mlops_desk.base.settings import SettingsStore
 from mlops_desk.engines.fake import FakeEngine
+from mlops_desk.kit.base.errors import Invalid, Refused, Unavailable
+from mlops_desk.kit.base.settings import SettingsStore
 from mlops_desk.serving.templates.adapters.huggingface import prepare
 from mlops_desk.serving.templates.catalogue import BrokenTemplate, RuntimeTemplates, images_in
-from mlops_desk.serving.templates.conversion import Conversion, adapter
-from mlops_desk.serving.templates.form import ModelForm, forms_of
+from mlops_desk.serving.templates.conversion import Conversion, ModelForm, adapter, forms_of
 
 OWN = "serves: [gguf]\nport: 80\nhealth: /h\nmodel: /m\nimage: {cpu: 'own:1'}\nalso: [openai]\n"
 

@@ -5,16 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.settings import SettingsStore
-from mlops_desk.desk.model_wiring import weighed
+from mlops_desk.desk.model_composition import weighed
 from mlops_desk.engines.fake import FakeEngine
-from mlops_desk.records.model import ModelVersion
-from mlops_desk.records.registry.model_files import ModelFileFacts
-from mlops_desk.records.serving.runtime_choice import RuntimeChoice
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.base.settings import SettingsStore
+from mlops_desk.registry.records.model import ModelVersion
+from mlops_desk.registry.records.model_files import ModelFileFacts
+from mlops_desk.serving.operations.runtimes import RuntimeVerbs
+from mlops_desk.serving.records.runtime_choice import RuntimeChoice
 from mlops_desk.serving.runtimes.files import FilesTold
 from mlops_desk.serving.templates.catalogue import RuntimeTemplates
-from mlops_desk.serving.verbs.runtimes import RuntimeVerbs
 
 TEMPLATES = ("llama-cpp", "triton", "vllm")
 

@@ -2,16 +2,16 @@
 
 import pytest
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.serving.runtimes import shipped
-from mlops_desk.serving.templates.template import filled, filled_all, parse
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.serving.runtimes import resource_files
+from mlops_desk.serving.templates.catalogue import filled, filled_all, parse
 
 LEAST = "serves: [gguf]\nport: 80\nhealth: /h\nmodel: /m\nimage: {cpu: a/b:1}\n"
 
 
 @pytest.mark.parametrize("name", ["triton", "vllm", "llama-cpp"])
 def test_those_that_come_along_can_be_read_and_own_up_that_nobody_ran_them(name: str) -> None:
-    text = (shipped.folder() / "templates" / f"{name}.yaml").read_text("utf-8")
+    text = (resource_files.folder() / "templates" / f"{name}.yaml").read_text("utf-8")
     found = parse(name, text)
     assert (found.name, found.never_run) == (name, True)
     assert found.title

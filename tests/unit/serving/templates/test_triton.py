@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.onnx_ml_pb2 import ModelProto
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.serving.templates.adapters.triton import configuration, prepare
-from mlops_desk.serving.templates.conversion import Conversion
-from mlops_desk.serving.templates.example import FLOATS, SWITCHES, TEXTS, WHOLES, columns_of, values_of
-from mlops_desk.serving.templates.form import forms_of
-from mlops_desk.serving.templates.graph import GraphTensor, read_graph
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.serving.templates.adapters.triton import (
+    FLOATS,
+    SWITCHES,
+    TEXTS,
+    WHOLES,
+    GraphTensor,
+    columns_of,
+    configuration,
+    prepare,
+    read_graph,
+    values_of,
+)
+from mlops_desk.serving.templates.conversion import Conversion, forms_of
 
 
 def graph(*, weights_as_inputs: bool = False) -> ModelProto:

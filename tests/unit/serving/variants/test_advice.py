@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid
-from mlops_desk.records.serving.variants import Variant
-from mlops_desk.serving.variants.advice import advice
-from mlops_desk.serving.variants.comparing import parse_threads, parse_variants
+from mlops_desk.kit.base.errors import Invalid
+from mlops_desk.serving.records.variants import Variant
+from mlops_desk.serving.variants import advice, parse_threads, parse_variants
 
 
 def one(name: str, speed: float | None, agreement: float | None = 1.0, **more: Any) -> Variant:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.records.serving.processor_words import helping, told
 from mlops_desk.serving.processor import features, parsed
+from mlops_desk.serving.records.processor_words import helping, told
 
 TEXTS = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / "cpuinfo").glob("*.txt"))}
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from mlops_desk.alerts.engine import AlertEngine
 from mlops_desk.drift.monitors.answers import worker
-from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
-from mlops_desk.storage.request_log.layout import hour_of, part_path
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.kit.storage.request_log.feedback import Feedback, write_feedback
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.machine.alerts.engine import AlertEngine
 from tests.unit.drift.monitors.test_service import World
 
 ROWS = 200

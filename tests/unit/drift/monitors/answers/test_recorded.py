@@ -4,14 +4,14 @@ import math
 
 import pytest
 
+from mlops_desk.automation.rules.document.document import format_rule, parse_rule
+from mlops_desk.automation.rules.live.event_adapter import RuleHearing
+from mlops_desk.automation.rules.live.fact_store import FactBoard
 from mlops_desk.drift.performance.metrics import RECORDED, series_of
-from mlops_desk.records.drift.answers import AnswersState, ScoredWindow
-from mlops_desk.records.drift.performance import ExpectedFigure, Figure
-from mlops_desk.records.history import SeriesName
-from mlops_desk.rules.document.document import format_rule, parse_rule
-from mlops_desk.rules.live.board import FactBoard
-from mlops_desk.rules.live.hearing import RuleHearing
-from mlops_desk.storage.state import State
+from mlops_desk.drift.records.answers import AnswersState, ScoredWindow
+from mlops_desk.drift.records.performance import ExpectedFigure, Figure
+from mlops_desk.kit.storage.state import State
+from mlops_desk.machine.records.history import SeriesName
 from tests.unit.drift.monitors.answers.world import Answered
 
 ESTIMATED = ("monitor", "churn", "performance.estimated.accuracy")

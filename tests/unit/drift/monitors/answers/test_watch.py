@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import TimedOut, Unavailable
-from mlops_desk.drift.monitors.answers import joined, scoring
-from mlops_desk.records.drift.answers import AnswerColumns, AnswersState
-from mlops_desk.records.drift.performance import Direction, PredictionKind
-from mlops_desk.records.drift.sources import Reference, ReferenceKind
-from mlops_desk.storage.state import State
+from mlops_desk.drift.monitors.answers import worker
+from mlops_desk.drift.records.answers import AnswerColumns, AnswersState
+from mlops_desk.drift.records.performance import Direction, PredictionKind
+from mlops_desk.drift.records.sources import Reference, ReferenceKind
+from mlops_desk.kit.base.errors import TimedOut, Unavailable
+from mlops_desk.kit.storage.state import State
 from tests.unit.drift.monitors.answers.world import BEGIN, COLUMNS, ROWS, Answered
 
 
@@ -153,7 +153,7 @@ def test_nothing_is_scored_again_while_no_label_is_new(world):
 
 @pytest.mark.slow
 def test_what_an_earlier_program_scored_otherwise_is_scored_again(world, monkeypatch):
-    monkeypatch.setattr(joined, "_RECIPE", "1")
+    monkeypatch.setattr(worker, "_RECIPE", "1")
     world.traffic(0.0)
     world.label(world.truth)
     world.look()
@@ -218,7 +218,7 @@ def test_figures_stay_when_rows_are_no_longer_logged(world):
 
 @pytest.mark.slow
 def test_a_request_that_two_windows_share_counts_once(world):
-    from mlops_desk.storage.requests import LoggedRow
+    from mlops_desk.kit.storage.requests import LoggedRow
 
     world.log([LoggedRow("one", BEGIN, 1, 200, 0.1, row, None, {"x": 0.0}, {"said": 1, "p": 0.7}) for row in range(50)])
     world.log(
@@ -259,13 +259,13 @@ def test_a_span_of_its_own_requests_is_a_reference(world):
 
 def _counting(monkeypatch):
     counted = []
-    real = scoring.fit
+    real = worker.fit
 
     def counting(data, window_rows):
         counted.append(data.n_reference)
         return real(data, window_rows)
 
-    monkeypatch.setattr(scoring, "fit", counting)
+    monkeypatch.setattr(worker, "fit", counting)
     return counted
 
 

@@ -4,21 +4,21 @@ import math
 
 import numpy as np
 
-from mlops_desk.base import wire
 from mlops_desk.drift.live.log_rows import LogPlace
 from mlops_desk.drift.monitors.answers import worker
-from mlops_desk.drift.monitors.answers.book import AnswersBook
-from mlops_desk.drift.monitors.answers.shelf import AnswersShelf
+from mlops_desk.drift.monitors.answers.baseline_store import AnswersShelf
+from mlops_desk.drift.monitors.answers.repository import AnswersBook
 from mlops_desk.drift.monitors.answers.watch import AnswersWatch
-from mlops_desk.drift.monitors.book import MonitorBook
-from mlops_desk.records.drift import Verdict
-from mlops_desk.records.drift.answers import AnswerColumns
-from mlops_desk.records.drift.monitors import JudgedWindow, Monitor, WindowRule
-from mlops_desk.records.drift.sources import Reference, ReferenceKind, Source, SourceKind
-from mlops_desk.storage.request_log.feedback import Feedback, write_feedback
-from mlops_desk.storage.request_log.layout import hour_of, part_path
-from mlops_desk.storage.request_log.writing import write_part
-from mlops_desk.storage.requests import LoggedFeature, LoggedRow
+from mlops_desk.drift.monitors.repository import MonitorBook
+from mlops_desk.drift.records.answers import AnswerColumns
+from mlops_desk.drift.records.monitors import JudgedWindow, Monitor, WindowRule
+from mlops_desk.drift.records.sources import Reference, ReferenceKind, Source, SourceKind
+from mlops_desk.drift.records.verdict import Verdict
+from mlops_desk.kit.base import wire
+from mlops_desk.kit.storage.request_log.feedback import Feedback, write_feedback
+from mlops_desk.kit.storage.request_log.layout import hour_of, part_path
+from mlops_desk.kit.storage.request_log.writer import write_part
+from mlops_desk.kit.storage.requests import LoggedFeature, LoggedRow
 
 BEGIN = 1_760_000_000.0
 ROWS = 200

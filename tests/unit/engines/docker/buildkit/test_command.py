@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.engines.docker.buildkit.command import build_command, build_environment
-from mlops_desk.engines.docker.buildkit.workplace import Workplace, workplace
-from mlops_desk.engines.images import BuildOrder
+from mlops_desk.engines.docker.buildkit.workspace import Workplace, build_command, build_environment, workplace
+from mlops_desk.engines.image_store import BuildOrder
 from mlops_desk.engines.login import RegistryLogin
+from mlops_desk.kit.base.errors import Unavailable
 
 CANARY = "canary-pw-7311"
 PLACE = Workplace(Path("/dev/shm/b/config"), {"token": Path("/dev/shm/b/secret-0")})

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.engines.docker.buildkit.documents import LIMIT_BYTES, Documents, Garbled
-from mlops_desk.engines.docker.buildkit.progress import BuildProgress
-from mlops_desk.records.images.task import BuildStep, LayerProgress, LayerState
+from mlops_desk.engines.docker.buildkit.build_runner import LIMIT_BYTES, BuildProgress, Documents, Garbled
+from mlops_desk.engines.records.task import BuildStep, LayerProgress, LayerState
 
 FROM, MAKE, OWN = "sha256:f", "sha256:m", "sha256:o"
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import DeskError, Invalid
-from mlops_desk.serving.export.foreign import building, unpacking
+from mlops_desk.kit.base.errors import DeskError, Invalid
+from mlops_desk.serving.export.foreign import image_builder
 from mlops_desk.serving.export.foreign.archive import LayerPlace, opened
-from mlops_desk.serving.export.foreign.laying import planned
+from mlops_desk.serving.export.foreign.image_builder import planned
 from tests.unit.serving.export.foreign import made
 
 with tempfile.TemporaryDirectory() as _folder:
@@ -53,7 +53,7 @@ def looked_through(folder: Path, base: bytes, wheel: bytes) -> None:
     (folder / "wheels").mkdir()
     (folder / "wheels" / NAME).write_bytes(wheel)
     with opened(folder / "base.tar") as archive:
-        found = building.survey(archive, folder / "wheels", None, ["odd"])
+        found = image_builder.survey(archive, folder / "wheels", None, ["odd"])
     for place in found.laying.places:
         assert not place.startswith("/")
         assert ".." not in place.split("/")
@@ -93,11 +93,11 @@ def test_a_layer_that_unpacks_to_more_than_anybody_has_is_ended(tmp_path: Path) 
     base = made.archive(tmp_path / "base.tar", {"index.json": b"{}", "l": data})
     with opened(base) as archive:
         layer = LayerPlace("l", None, made.summed(bytes(10 << 20)))
-        with unpacking.unpacked(archive, layer) as (_, told):
+        with image_builder.unpacked(archive, layer) as (_, told):
             assert told().size_bytes == len(data)
         with (
             pytest.raises(Invalid, match="larger than 0 GiB"),
-            unpacking.unpacked(archive, layer, 1 << 20) as (_, told),
+            image_builder.unpacked(archive, layer, 1 << 20) as (_, told),
         ):
             told()
 
@@ -111,7 +111,7 @@ def test_many_files_that_hide_many_take_no_longer(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / NAME).write_bytes(WHOLE)
     with opened(base) as archive:
-        assert len(building.survey(archive, tmp_path / "wheels", None, ["odd"]).layers) == 3
+        assert len(image_builder.survey(archive, tmp_path / "wheels", None, ["odd"]).layers) == 3
 
 
 def test_a_file_that_is_said_to_be_endless_is_none(tmp_path: Path) -> None:
@@ -130,6 +130,6 @@ def test_the_same_wheels_are_laid_the_same(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / NAME).write_bytes(WHOLE)
     with opened(made.base(tmp_path / "base.tar")) as archive:
-        found = building.survey(archive, tmp_path / "wheels", None, ["odd"])
+        found = image_builder.survey(archive, tmp_path / "wheels", None, ["odd"])
     assert sorted(planned(found.wheels).places) == sorted(found.laying.places)
     assert {"odd/a.py", "bin/run"} <= found.laying.places.keys()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_desk.serving.gateway.request_log.inputs import rows_of
-from mlops_desk.serving.gateway.request_log.outputs import outputs_of
+from mlops_desk.serving.gateway.request_log.rollup import outputs_of
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
 JSON = "application/json"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.files import connect, schema_of
+from mlops_desk.kit.storage.request_log.layout import parts
+from mlops_desk.kit.storage.request_log.query import RequestQuery, find
+from mlops_desk.kit.storage.request_log.redaction import HASHED, rules_of
+from mlops_desk.kit.storage.requests import LoggedFeature
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.request_log.redaction import redacted
 from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange, Spool
-from mlops_desk.storage.request_log.files import connect, schema_of
-from mlops_desk.storage.request_log.layout import parts
-from mlops_desk.storage.request_log.query import RequestQuery, find
-from mlops_desk.storage.request_log.redaction import HASHED, rules_of
-from mlops_desk.storage.requests import LoggedFeature
 
 SECRET = "xq7secret"
 FEATURES = (LoggedFeature("age", "long"), LoggedFeature("ssn", "text"))

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mlops_desk.base.errors import Unavailable
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.errors import Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.query import RequestQuery, find
 from mlops_desk.serving.gateway.request_log import roller as roller_module
 from mlops_desk.serving.gateway.request_log.log import RequestLog
 from mlops_desk.serving.gateway.request_log.roller import ChildRoller, LocalRoller, RollTask
 from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange
-from mlops_desk.storage.request_log.query import RequestQuery, find
 
 RULES = EndpointRoutes((), "", redacted=("ssn",))
 

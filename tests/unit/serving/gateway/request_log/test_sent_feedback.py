@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_desk.base.errors import Invalid, Unavailable
-from mlops_desk.base.loop import Loop
+from mlops_desk.kit.base.errors import Invalid, Unavailable
+from mlops_desk.kit.base.loop import Loop
+from mlops_desk.kit.storage.request_log.feedback import Feedback
+from mlops_desk.kit.storage.request_log.query import RequestQuery, find
 from mlops_desk.serving.gateway.request_log import log as log_module
-from mlops_desk.serving.gateway.request_log.feedback import feedback_in
-from mlops_desk.serving.gateway.request_log.log import RequestLog
+from mlops_desk.serving.gateway.request_log.log import RequestLog, feedback_in
 from mlops_desk.serving.gateway.routes import EndpointRoutes, RoutingTable
 from mlops_desk.serving.gateway.spool import Exchange
-from mlops_desk.storage.request_log.feedback import Feedback
-from mlops_desk.storage.request_log.query import RequestQuery, find
 
 ONE = {"request_id": "a", "truth": 1}
 TWO = {"request_id": "b", "row": 2, "truth": "cat", "score": None}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops_desk.serving.gateway.request_log.outputs import outputs_of
+from mlops_desk.serving.gateway.request_log.rollup import outputs_of
 
 
 def event(document: object) -> str:

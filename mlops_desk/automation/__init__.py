@@ -1,0 +1,1 @@
+"""Automation: rules of people, retraining pipelines, approvals, pipelines of repositories."""

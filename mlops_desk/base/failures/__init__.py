@@ -1,1 +1,0 @@
-"""What fails, and is tried again: how long until then, and what of it is logged."""

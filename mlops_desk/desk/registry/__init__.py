@@ -1,1 +1,0 @@
-"""Where registries meet the rest of the desk."""

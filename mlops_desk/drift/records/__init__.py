@@ -1,0 +1,1 @@
+"""Records of drift: reports, monitors, profiles, predictions and their performance."""

@@ -1,0 +1,1 @@
+"""Drift, monitors and data sets as text."""

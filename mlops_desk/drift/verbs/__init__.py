@@ -1,0 +1,1 @@
+"""What can be asked of drift reports and monitors."""

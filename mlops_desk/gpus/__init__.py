@@ -1,0 +1,1 @@
+"""The GPUs of the machine: who holds which, bookings, notes and hours."""

@@ -1,0 +1,1 @@
+"""Records of GPU holders, bookings, requests and hours."""

@@ -1,0 +1,1 @@
+"""The command line of jobs, where it is more than a table."""

@@ -1,0 +1,1 @@
+"""The machine: telemetry of its hardware, events and alerts."""

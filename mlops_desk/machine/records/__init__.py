@@ -1,0 +1,1 @@
+"""Records of GPUs, host, metrics, history, events and alerts."""

@@ -1,0 +1,1 @@
+"""The machine and its events as text."""

@@ -1,1 +1,0 @@
-"""The same questions answered from plain lists: the double, and the way of registries that no reader knows."""

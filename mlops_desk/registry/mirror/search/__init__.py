@@ -1,1 +1,0 @@
-"""Finding versions of models by what is typed into one box."""

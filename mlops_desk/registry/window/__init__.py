@@ -1,0 +1,1 @@
+"""The pages of models and runs."""

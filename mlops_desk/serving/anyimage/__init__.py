@@ -1,1 +1,0 @@
-"""Images that serve by themselves: any with a port and a health path."""

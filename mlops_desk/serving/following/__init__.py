@@ -1,1 +1,0 @@
-"""Endpoints that go with an alias of a model."""

@@ -1,1 +1,0 @@
-"""What endpoints do and take, counted: now, of the last day, and into the history."""

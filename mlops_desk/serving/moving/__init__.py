@@ -1,1 +1,0 @@
-"""Requests moved between the revisions of an endpoint that is up."""

@@ -1,0 +1,1 @@
+"""Verbs about endpoints, by what they are about; the service has them all."""

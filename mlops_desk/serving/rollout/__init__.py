@@ -1,1 +1,0 @@
-"""How a new revision takes over step by step, and what sends it back."""

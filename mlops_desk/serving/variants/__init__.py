@@ -1,1 +1,0 @@
-"""One model version in several forms, measured beside one another on this machine."""

@@ -1,1 +1,0 @@
-"""What follows what, as boxes with arrows: steps of retrainings and stages of repositories' pipelines."""

@@ -1,1 +1,0 @@
-"""Answered requests that want a label, one after the other, by keys."""

@@ -1,1 +1,0 @@
-"""Charts whose ground are the windows of a monitor, one place each."""

@@ -1,1 +1,0 @@
-"""What is measured beside the traffic: logged requests against another revision, variants against one another."""

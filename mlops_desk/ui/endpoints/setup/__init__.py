@@ -1,1 +1,0 @@
-"""How the chosen endpoint is set up, and how that is changed."""

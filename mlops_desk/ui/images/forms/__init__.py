@@ -1,1 +1,0 @@
-"""Dialogs about images: pull, build, remove, clear away."""

@@ -1,5 +1,0 @@
-"""The overview, as the frame sees it: it sums up what the other features say, and has nothing of its own."""
-
-from mlops_desk.ui.feature import Feature, later
-
-FEATURE = Feature(later("mlops_desk.ui.overview.page", "OverviewPage"))

@@ -1,1 +1,0 @@
-"""The runs that are ticked, to be compared."""

@@ -1,1 +1,0 @@
-"""What jobs keep on the disk, and copies of data."""
