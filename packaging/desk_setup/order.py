@@ -35,8 +35,13 @@ SLOWEST = (
     "end2end/test_drift_weighing",
     "end2end/test_registry_sources",
     "end2end/test_main_job",
-    "end2end/test_window_journeys",
+    "journeys/test_window_journeys",
     "end2end/test_main_path",
+    "journeys/test_first_model",
+    "journeys/test_capsules",
+    "journeys/test_lost_gpu",
+    "journeys/test_gpu_jobs",
+    "journeys/test_evidence",
 )
 """By the time they took in a whole run, as its report told (`build/test-report.xml`)."""
 LAST = ("ui/", "shape/", "packaging/")

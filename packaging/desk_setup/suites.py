@@ -33,7 +33,7 @@ MOST_FLAKY = 3
 WORKERS = 4
 """Tests at a time: twice the two cores that CI has. One of the slowest files alone keeps 0.4 to 0.6 of a core busy,
 measured on five; the rest of its time it waits for an agent, a probe or an engine."""
-JOURNEYS = "tests/journeys.txt"
+JOURNEYS = "tests/journeys"
 """What people rely on, each with real parts: the tests of the gate that need an engine."""
 SAME_BUILD = Check("The package, built twice alike.", ["python3", str(checks.PACKAGING / "trials" / "same_build.py")])
 QUICK = ("-m", "not slow", "--hypothesis-profile=gate")
@@ -179,7 +179,7 @@ def quick_windows() -> Suite:
 
 
 def journeys() -> Suite:
-    which = (f"@{ROOT / JOURNEYS}", "--hypothesis-profile=gate")
+    which = (JOURNEYS, "--hypothesis-profile=gate")
     return Suite("Journeys, on a real engine.", _command(), "test-report-journeys", which, _BY_FILE)
 
 

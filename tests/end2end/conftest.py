@@ -15,7 +15,7 @@ from tests.rootless_podman import rootless_podman  # noqa: F401 - likewise
 from tests.wheels import MODEL_NEEDS, SERVING_NEEDS, closure, kept_wheelhouse
 
 _FOLDER = Path(__file__).parent
-_LONGEST_SECONDS = 1200
+LONGEST_SECONDS = 1200
 """Ends what hangs, and no more. Chosen: the slowest test takes 150 s with four at a time on four cores; two cores that
 are half as fast take four times as long, and with what the first test of a file waits for its images."""
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test below this folder the same time: a file's own guess held on the machine that it was made on."""
     for item in items:
         if item.path.is_relative_to(_FOLDER):
-            item.add_marker(pytest.mark.timeout(_LONGEST_SECONDS))
+            item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

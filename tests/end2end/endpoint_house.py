@@ -248,3 +248,21 @@ def ask(endpoint: Endpoint, path: str = "", host: str | None = None) -> httpx.Re
 def told_of(house: House) -> list[str]:
     """Return what people were told."""
     return [event.text for event in house.events if isinstance(event, Notice)]
+
+
+def words(endpoint: Endpoint, count: int = 200) -> dict[str, int]:
+    found: dict[str, int] = {}
+    assert endpoint.url is not None
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        for _ in range(count):
+            word = (
+                client.post(endpoint.url, json=BODY, headers=bearer(endpoint))
+                .raise_for_status()
+                .json()["predictions"][0]
+            )
+            found[word] = found.get(word, 0) + 1
+    return found
+
+
+def told(endpoint: Endpoint) -> list[tuple[int, str, float]]:
+    return [(one.revision, str(one.state), round(one.traffic, 6)) for one in endpoint.revisions]

@@ -133,6 +133,21 @@ def killed_agent(root: Path, text: str, *, address: str = "", gpus: Sequence[str
             process.kill()
 
 
+def nothing_is_lost(root: Path, image: str, dead_seconds: float) -> None:
+    """Kill an agent while its job runs, wait, and see what the next one makes of it."""
+    text = HEAD.format(image=image) + "command: [sh, -c, 'echo begun; sleep 2; echo done; exit 5']"
+    with killed_agent(root, text) as job_id:
+        assert job_id
+    time.sleep(dead_seconds)
+    desk = Workshop(root)
+    try:
+        job = desk.wait(job_id, lambda now: now.state.is_final)
+        assert (job.state, job.exit_code, len(job.attempts)) == (JobState.FAILED, 5, 1)
+        assert desk.log(job) == ["begun", "done"]
+    finally:
+        desk.end()
+
+
 def as_uid(uid: int, work: Callable[[], Any]) -> Any:
     """Do ``work`` as a request from ``uid``."""
     context = contextvars.copy_context()

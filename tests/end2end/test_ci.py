@@ -16,23 +16,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.end2end.ci_repository import git, repository, shell
 from tests.end2end.desk import Desk
-from tests.images import busybox_image, engine_client
+from tests.images import engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
-
-_AUTHOR = {
-    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
-    "GIT_COMMITTER_EMAIL": "a@example.org", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
-}  # fmt: skip
-_TRAIN = 'mkdir -p /out && echo "{\\"accuracy\\": 0.93}" > /out/metrics.json && cat part/weights > /out/model'
-
-
-def git(folder: Path, *words: str) -> str:
-    environment = {**os.environ, **_AUTHOR}
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True,
-                          env=environment, timeout=240)  # fmt: skip
-    return done.stdout.strip()
 
 
 @dataclass
@@ -86,28 +74,6 @@ def desk(agent: Desk, abandoned: tuple[str, Any]) -> Iterator[CiDesk]:
                 client.remove_image(image["Id"], force=True)
 
 
-def repository(folder: Path, *stages: str, branch: str = "main") -> Path:
-    """Make a repository with a pipeline of these stages, committed on a branch."""
-    (folder / "part").mkdir(parents=True)
-    (folder / "part" / "weights").write_text("weights\n")
-    (folder / "part" / "Dockerfile").write_text(f"FROM {busybox_image()}\nCOPY weights /baked\n")
-    text = f"apiVersion: mlops-desk/v1\nkind: Pipeline\nname: e2e-ci\nstages:\n{''.join(stages)}"
-    (folder / "mlops-desk.yaml").write_text(text)
-    git(folder, "init", "-q", "-b", branch)
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "first")
-    return folder
-
-
-def shell(name: str, command: str, *more: str) -> str:
-    words = json.dumps(["sh", "-c", command])
-    return f"  - {{name: {name}, image: '{busybox_image()}', command: {words}{''.join(f', {one}' for one in more)}}}\n"
-
-
-def stages_of(run: Any) -> dict[str, str]:
-    return {stage["name"]: stage["state"] for stage in run["stages"]}
-
-
 def begun(desk: CiDesk, folder: Path, *more: str) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "mlops_desk", "ci", "run", str(folder), *more]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
@@ -153,34 +119,6 @@ def test_a_killed_agent_goes_on_with_the_run_and_its_runner_with_it(desk: CiDesk
     assert runner.wait(240) == 0, "it has asked each agent in turn"
     assert desk.runs()[0]["state"] == "passed"
     assert len(desk.jobs()) == 2, "no stage was begun twice"
-
-
-def test_a_commit_is_built_trained_gated_and_told_as_runners_read_it(desk: CiDesk, tmp_path: Path) -> None:
-    folder = repository(
-        tmp_path / "code",
-        "  - {name: image, build: {context: part}}\n",
-        shell("train", _TRAIN, "outputs: [/out]", "metrics: /out/metrics.json"),
-        "  - {name: good, gate: {accuracy: {atLeast: 0.9}}, of: train}\n",
-        '  - {name: use, imageOf: image, needs: [good], inputs: {/model: "train:/out"}, '
-        'command: [sh, -c, "cmp /baked /model/model && echo the same && ! touch /model/more"]}\n',
-        "  - {name: release, needs: [use], when: {tags: ['v*']}, "
-        f"image: '{busybox_image()}', command: [sh, -c, 'exit 1']}}\n",
-    )
-    summary = tmp_path / "summary.md"
-    desk.environment |= {"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch", "GITHUB_STEP_SUMMARY": str(summary)}
-    done = desk.run("ci", "run", str(folder), "--junit", str(tmp_path / "r.xml"), "--markdown", str(tmp_path / "r.md"))
-    assert "use | the same" in done.stdout
-    run = desk.json("ci", "show", desk.runs()[0]["id"])
-    assert (run["state"], run["commit"], run["ref"]) == ("passed", git(folder, "rev-parse", "HEAD"), "main")
-    wanted = {"image": "passed", "train": "passed", "good": "passed", "use": "passed", "release": "skipped"}
-    assert stages_of(run) == wanted
-    suite = ET.parse(tmp_path / "r.xml").getroot()[0]
-    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("5", "0", "1")
-    assert "| image | ✅ passed |" in (tmp_path / "r.md").read_text()
-    assert summary.read_text().strip() == (tmp_path / "r.md").read_text().strip()
-    job = desk.json("jobs", "show", run["stages"][1]["job_id"])
-    assert job["capsule"]["git"]["commit"] == run["commit"]
-    assert job["capsule"]["source_sha256"] == run["source_sha256"]
 
 
 def test_what_fails_says_so_by_exit_code_and_report_and_what_needs_it_is_not_run(desk: CiDesk, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,44 +36,6 @@ def desk(tmp_path: Path, inside: Chamber) -> Iterator[Desk]:
     made = Desk(folder, prefix=inside.enter)
     yield made
     made.stop()
-
-
-def rows_kept(desk: Desk, since: float) -> int:
-    curve = desk.json("history", "system.memory.usage", "--device", "host", "--from", str(since), "--points", "600")
-    return sum(value is not None for value in curve["mean"])
-
-
-def test_a_full_disk_pauses_the_history_and_nothing_else(desk: Desk, inside: Chamber) -> None:
-    inside.small_disk(desk.folder, 3 * MIB)
-    began = time.time()
-    desk.json("status")
-    disk = inside.path(desk.folder)
-    desk.wait(lambda: (disk / "telemetry.db-wal").stat().st_size, lambda size: size > 0)
-    desk.json("settings", "set", "drift.window_rows", "500")
-    filler = fill(disk)
-    status = desk.wait(lambda: desk.json("status"), lambda told: "paused" in (told["agent"]["note"] or ""))
-    assert "full" in status["agent"]["note"] or "I/O" in status["agent"]["note"]
-    assert status["agent"]["sampling"] == "ok"
-    assert "The history is paused" in desk.run("status").stdout
-    told = [entry for entry in desk.json("events", "list") if "history" in entry["title"]]
-    assert [entry["level"] for entry in told] == ["alert"]
-    at = desk.json("status")["sampled_at"]
-    desk.wait(lambda: desk.json("status"), lambda told: told["sampled_at"] > at)  # sampling goes on
-    refused = desk.run("settings", "set", "drift.window_rows", "600", "--json", check=False)
-    assert refused.returncode == 1
-    assert "full" in json.loads(refused.stderr)["error"]
-    assert json.loads(refused.stderr)["hint"]
-    filler.unlink()
-    desk.wait(lambda: desk.json("status"), lambda told: told["agent"]["note"] is None)
-    assert "written again" in json.dumps(desk.json("events", "list"))
-    # The refused change is in the audit trail too, which waited for the disk.
-    desk.wait(lambda: desk.json("audit"), lambda told: any("600" in entry["arguments"] for entry in told))
-    desk.json("agent", "stop")
-    seconds = time.time() - began
-    assert rows_kept(desk, began) >= seconds - 8, "what was sampled while the disk was full is kept"
-    values = {item["key"]: item["value"] for item in desk.json("settings", "list")}
-    assert values["drift.window_rows"] == 500
-    assert not list(disk.glob("*damaged*"))
 
 
 def test_an_agent_does_not_start_on_a_full_disk_and_leaves_everything_as_it_is(desk: Desk, inside: Chamber) -> None:

@@ -1,23 +1,17 @@
 """Nobody runs a stranger's code by standing in their folder, whichever way the program is started."""
 
-import csv
 import json
-import os
 import subprocess
 import sys
-import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from tests.end2end.desk import Desk
+from tests.end2end.hostile_repository import ROOT, Hostile, console_script, environment_of, run
 
 pytestmark = [pytest.mark.end2end]
 
-ROOT = Path(__file__).resolve().parents[2]
-OURS = {"mlops_desk", "mlops_desk_resources", "tests", "sitecustomize", "usercustomize"}
-HOOK = "#!/bin/sh\necho git >> {said}\n"
 MODULES = (
     *(
         "mlops_desk.machine.telemetry.collector",
@@ -28,59 +22,6 @@ MODULES = (
 )
 
 
-class Hostile:
-    """A repository with a file for each module that any of our processes might load, each of which notes that it ran."""
-
-    def __init__(self, root: Path) -> None:
-        self.folder, self.said = root / "repository", root / "said"
-        self.folder.mkdir(parents=True)
-        for name in {*sys.stdlib_module_names, *packages_distributions(), *OURS}:
-            self.lay(name)
-        subprocess.run(["git", "init", "-q", self.folder], check=True, timeout=60)
-        hook = root / "hook"
-        hook.write_text(HOOK.format(said=self.said))
-        hook.chmod(0o755)
-        with (self.folder / ".git/config").open("a") as config:
-            config.write(
-                f"[core]\nfsmonitor = {hook}\nsshCommand = {hook}\npager = {hook}\n[diff]\nexternal = {hook}\n"
-            )
-        for name in ("post-checkout", "post-index-change", "reference-transaction", "pre-auto-gc"):
-            (self.folder / ".git/hooks" / name).symlink_to(hook)
-        with (self.folder / "rows.csv").open("w") as file:
-            csv.writer(file).writerows([["x", "y"], *([n, n % 7] for n in range(300))])
-        (self.folder / "job.yaml").write_text(
-            "apiVersion: mlops-desk/v1\nkind: Job\nname: here\nimage: none:1\nsource: {folder: .}\ncommand: [python, x.py]\n"
-        )
-        (self.folder / "mlops-desk.yaml").write_text(
-            "apiVersion: mlops-desk/v1\nkind: Pipeline\nname: p\nstages:\n  - {name: a, image: 'none:1', command: [x]}\n"
-        )
-
-    def lay(self, name: str) -> None:
-        if name.isidentifier():
-            text = f"with open({str(self.said)!r}, 'a') as file:\n    file.write({name!r} + ' ')\n"
-            (self.folder / f"{name}.py").write_text(text)
-
-    def ran(self) -> str:
-        """Return what was run of it since this was asked last."""
-        said = self.said.read_text() if self.said.exists() else ""
-        self.said.unlink(missing_ok=True)
-        return said
-
-
-def run(hostile: Hostile, command: list[str], environment: dict[str, str], given: str = "") -> str:
-    done = subprocess.run(
-        command,
-        cwd=hostile.folder,
-        env=environment,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    return done.stdout + done.stderr
-
-
 @pytest.fixture
 def hostile(tmp_path: Path) -> Hostile:
     return Hostile(tmp_path)
@@ -88,46 +29,7 @@ def hostile(tmp_path: Path) -> Hostile:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    names = {"MLOPS_DESK_DATA_DIR": "data", "MLOPS_DESK_LEASE_DIR": "leases", "XDG_CONFIG_HOME": "config"}
-    return {
-        **os.environ,
-        **{name: str(tmp_path / place) for name, place in names.items()},
-        "QT_QPA_PLATFORM": "offscreen",
-    }
-
-
-def console_script(folder: Path) -> str:
-    """Return the command of an installed wheel, as pip writes it."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    module, _, function = project["scripts"]["mlops-desk"].partition(":")
-    script = folder / "mlops-desk"
-    script.write_text(
-        f"#!{sys.executable}\nimport re\nimport sys\nfrom {module} import {function}\nif __name__ == '__main__':\n"
-        f"    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\n    sys.exit({function}())\n"
-    )
-    script.chmod(0o755)
-    return str(script)
-
-
-def test_no_verb_runs_code_of_the_folder_in_which_one_stands(hostile, environment, tmp_path) -> None:
-    desk = Desk(tmp_path / "data", environment)
-    script = console_script(tmp_path)
-    try:
-        assert "CPU" in run(hostile, [script, "status"], environment)
-        assert hostile.ran() == ""
-        report = [script, "drift", "report", "--reference", "rows.csv", "--current", "rows.csv", "--json"]
-        assert json.loads(run(hostile, report, environment))["verdict"] == "ok"
-        for words in (
-            ["processes"], ["doctor"], ["jobs", "submit", "job.yaml"], ["ci", "run", "."], ["models", "start"],
-            ["models", "list"], ["runs", "list"], ["jobs", "schema"],
-        ):  # fmt: skip
-            assert "Traceback" not in run(hostile, [script, *words], environment)
-            assert hostile.ran() == "", words
-        agent = desk.json("agent", "status")["pid"]
-        assert Path(f"/proc/{agent}/cwd").readlink() == Path("/")
-    finally:
-        desk.stop()
-    assert hostile.ran() == ""
+    return environment_of(tmp_path)
 
 
 def test_no_process_of_ours_runs_code_of_the_folder_in_which_one_stands(hostile, environment, tmp_path) -> None:

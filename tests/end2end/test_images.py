@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.kit.base.errors import TimedOut
+from tests.end2end.build_context import context
 from tests.end2end.desk import Desk
 from tests.image_registry import ImageRegistry, image_registry
-from tests.images import busybox_image, engine_client
+from tests.images import engine_client
 
 pytestmark = [pytest.mark.end2end, pytest.mark.engine]
 MIB = 1 << 20
@@ -74,13 +74,6 @@ def desk(agent: ImagesDesk) -> Iterator[ImagesDesk]:
 
 def task_of(desk: ImagesDesk, task_id: str) -> Any:
     return desk.json("images", "task", task_id)
-
-
-def context(folder: Path, *lines: str) -> Path:
-    folder.mkdir()
-    new = f"ENV MLD_TEST={uuid4().hex}"  # else an engine that was asked before says of each step only that it is known
-    (folder / "Dockerfile").write_text("\n".join((f"FROM {busybox_image()}", new, *lines)) + "\n")
-    return folder
 
 
 def job_file(folder: Path, *lines: str) -> Path:
@@ -211,17 +204,6 @@ def test_a_folder_is_built_as_it_was_without_what_is_ignored(desk: ImagesDesk, t
     assert (task["kind"], task["state"], task["step"]["count"]) == ("build", "done", task["step"]["number"])
     assert "train.py" in desk.run("images", "logs", task["id"]).stdout
     desk.run("images", "remove", "mld-images/built:1")
-
-
-def test_a_build_that_fails_ends_with_1_and_says_why(desk: ImagesDesk, tmp_path: Path) -> None:
-    folder = context(tmp_path / "bad", "RUN echo 'no such wheel' && exit 7")
-    done = desk.run("images", "build", str(folder), "-t", "mld-images/bad:1", check=False)
-    assert done.returncode == 1
-    assert "no such wheel" in done.stdout
-    assert "7" in done.stderr
-    outside = desk.run("images", "build", str(folder), "-t", "mld-images/bad:1", "-f", "../Dockerfile", check=False)
-    assert outside.returncode == 1
-    assert "does not lie within" in outside.stderr
 
 
 def test_a_build_is_ended_at_the_engine(desk: ImagesDesk, tmp_path: Path) -> None:

@@ -1,13 +1,10 @@
 """Leases between real processes of several users: never a GPU twice, and a killed holder lets go."""
 
 import os
-import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +12,7 @@ import pytest
 
 from mlops_desk.engines.docker.engine import DockerEngine
 from mlops_desk.engines.engine import ContainerSpec
-from mlops_desk.gpus.leases.context import LeaseOwner
-from mlops_desk.gpus.leases.folders import LeaseFolders
-from mlops_desk.gpus.leases.ledger import LeaseLedger
-from mlops_desk.machine.records.gpu import Gpu, GpuState
+from tests.end2end.lease_place import GPUS, ROOT, lease_place, ledger, shown
 from tests.engine_suite import WAITS
 from tests.gpu_engine import PrivateEngine
 from tests.images import busybox_image
@@ -26,88 +20,11 @@ from tests.leasing import lease_gpus
 
 pytestmark = pytest.mark.end2end
 
-ROOT = Path(__file__).parents[2]
-USERS = (4101, 4102, 4103)
-GPUS = [f"GPU-{index:08d}-0000-4000-8000-000000000000" for index in range(3)]
-
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that all users reach: pytest's own are private."""
-    with tempfile.TemporaryDirectory(prefix="mlops-desk-test-leases-") as folder:
-        place = Path(folder)
-        place.chmod(0o777)
-        (place / "leases").mkdir()
-        (place / "leases").chmod(0o1777)  # root's, as /run/lock and /tmp are
-        arena = place / "arena"
-        arena.mkdir()
-        for gpu in GPUS:
-            (arena / gpu).write_text("")
-        yield place
-
-
-def agent(uid: int, place: Path, seconds: float) -> "subprocess.Popen[str]":
-    # The interpreter may lie where other users have no access, so it is loaded first and becomes them then.
-    command = [
-        sys.executable,
-        "-m",
-        "tests.end2end.lease_agent",
-        str(uid),
-        str(place / "arena"),
-        str(place / "leases"),
-        str(seconds),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-
-def ledger(place: Path, name: str = "watcher", **more: object) -> LeaseLedger:
-    return LeaseLedger(LeaseOwner(name), folders=LeaseFolders((place / "leases",)), **more)
-
-
-def shown() -> list[Gpu]:
-    return [Gpu(uuid, index, "Test", None, GpuState.OK, processes_known=True) for index, uuid in enumerate(GPUS)]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")
-def test_three_users_on_one_machine_never_lease_a_gpu_twice(place: Path) -> None:
-    agents = [(uid, agent(uid, place, 6)) for uid in USERS]
-    given: Counter[int] = Counter()
-    doubles = []
-    for uid, process in agents:
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0
-        given[uid] += len(output.splitlines())
-        doubles += [line for line in output.splitlines() if line.startswith("DOUBLE")]
-    assert doubles == []
-    assert all(given[uid] > 10 for uid in USERS), given
-    assert {path.stat().st_uid for path in (place / "leases").rglob("*")} == set(USERS)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="becoming other users needs root")
-def test_killed_agents_neither_double_nor_leak_a_lease(place: Path) -> None:
-    dice = random.Random(1)
-    agents = [agent(uid, place, 60) for uid in USERS * 2]
-    outputs: list[str] = []
-    kills = 0
-    while kills < 12 or sum(len(output.splitlines()) for output in outputs) <= 50:  # a busy machine starts few of them
-        assert kills < 400
-        kills += 1
-        time.sleep(0.3)
-        victim = agents.pop(dice.randrange(len(agents)))
-        victim.kill()
-        outputs.append(victim.communicate()[0])
-        agents.append(agent(dice.choice(USERS), place, 60))
-    for process in agents:
-        process.kill()
-        outputs.append(process.communicate()[0])
-    lines = [line for output in outputs for line in output.splitlines()]
-    assert [line for line in lines if line.startswith("DOUBLE")] == []
-    watcher = ledger(place)
-    assert watcher.snapshot(watcher.facts(shown(), time.time())) == {}
-    # The first look notes the deaths that no other agent has noted yet; the second then gives all GPUs out.
-    first = lease_gpus(watcher, "all", "x", 3, watcher.facts(shown(), time.time()))
-    given = first if first.gpus else lease_gpus(watcher, "all", "x", 3, watcher.facts(shown(), time.time()))
-    assert given.gpus == tuple(GPUS)
+    with lease_place() as folder:
+        yield folder
 
 
 VANDALISM = """
@@ -214,7 +131,8 @@ def test_who_sits_in_anothers_place_blocks_at_most_the_gpu_it_names_and_is_named
 def test_the_lease_of_a_killed_holder_is_free_once_it_is_gone(place: Path) -> None:
     script = f"""
 import time
-from tests.end2end.test_leases import *
+from tests.leasing import lease_gpus
+from tests.end2end.lease_place import *
 place = Path({str(place)!r})
 holder = ledger(place, "exec")
 print(lease_gpus(holder, "run", "exec", 1, holder.facts(shown(), time.time())).gpus, flush=True)
@@ -245,7 +163,8 @@ def test_the_container_of_a_killed_agent_keeps_its_gpu_until_it_ends(place: Path
 
     script = f"""
 import time
-from tests.end2end.test_leases import *
+from tests.leasing import lease_gpus
+from tests.end2end.lease_place import *
 place = Path({str(place)!r})
 holder = ledger(place, "agent")
 print(lease_gpus(holder, "a1", "train", 1, holder.facts(shown(), time.time()), container={name!r}).gpus, flush=True)

@@ -1,7 +1,5 @@
 """Runs in exactly the order of MLflow's own client, for values that are hard to order: by its client, and in memory."""
 
-import random
-
 import pytest
 
 from mlops_desk.kit.base import wire
@@ -10,48 +8,15 @@ from mlops_desk.registry.fake import in_order
 from mlops_desk.registry.mirror.mirror_registry import MirroredRegistry
 from mlops_desk.registry.mlflow.order import parse_sorts
 from mlops_desk.registry.mlflow.pagination import RunsAsked, RunsPage
-from mlops_desk.registry.registries import Registries
-from mlops_desk.registry.server.keeper import TrackingServer
-from tests.end2end.registry_populate import populate
+from tests.end2end.hard_orders import SORTS, ordered_store
 
 pytestmark = [pytest.mark.end2end]
-
-NAMES = ["auc", "val loss", "val.loss", "a/b", "a:b", "größe", "desc", "select", "1e5", "x-y.z w"]
-VALUES = ["nan", "inf", "-inf", "0", "-0.0", "1", "1", "0.5", "1e308", "-3", "5e-324", None]
-SORTS = [
-    *[f"metrics.{name}:{way}" for name in NAMES for way in ("asc", "desc")],
-    "params.lr:asc", "params.lr:desc", "params.val loss:desc", "tags.team:asc", "start_time:asc", "start_time:desc",
-    "end_time:desc", "status:asc", "run_name:desc",
-    "params.lr:desc,metrics.auc:asc", "tags.team, params.lr:desc, start_time:asc", "metrics.`a/b`:desc,metrics.a:b:desc",
-    "start_time:desc,metrics.auc:desc", "status,params.lr:desc,params.val loss,run_name:desc",
-]  # fmt: skip
-
-
-def table():
-    dice = random.Random(7)
-    runs = []
-    for number in range(45):
-        metrics = {name: value for name in NAMES if (value := dice.choice(VALUES)) is not None}
-        params = {"lr": dice.choice(["0.1", "0.01", "10", "9", "a"])} if dice.random() < 0.7 else {}
-        tags = {"team": dice.choice(["x", "y"])} if dice.random() < 0.5 else {}
-        runs.append({"name": f"run {number % 9}-{number}", "start_time": 1000 + dice.randrange(6), "metrics": metrics,
-                     "params": params, "tags": tags})  # fmt: skip
-    return runs
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    """A store with the table, the registries that know it, and the orders that MLflow's client gives."""
-    folder = tmp_path_factory.mktemp("order")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    clauses = {sort: ", ".join(key.clause for key in parse_sorts(sort)) for sort in SORTS}
-    truth = populate(
-        uri, experiment="hard", artifact_location=str(folder), runs=table(), orders=["", *clauses.values()]
-    )["orders"]
-    server = TrackingServer(folder / "own", folder / "log", lambda: None, lambda _: None)
-    registries = Registries(server)
-    yield registries, uri, {sort: truth[clause] for sort, clause in clauses.items()} | {None: truth[""]}
-    registries.stop()
+    with ordered_store(tmp_path_factory.mktemp("order")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", params=["client", "mirror"])

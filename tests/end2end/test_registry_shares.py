@@ -11,7 +11,7 @@ import pytest
 
 from mlops_desk.registry.server.quotas import ROW_BYTES, LogRefusals, StoredAmounts
 from mlops_desk.registry.server.tickets import Grant, Tickets
-from tests.end2end.test_registry_walls import GUARD, Served
+from tests.end2end.served_registry import GUARD, Served
 
 pytestmark = [pytest.mark.end2end]
 

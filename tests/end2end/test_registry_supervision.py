@@ -17,7 +17,7 @@ from mlops_desk.registry.server.files import ServerFiles
 from mlops_desk.registry.server.keeper import TrackingServer
 from mlops_desk.registry.server.tickets import Grant, Tickets
 from mlops_desk.registry.service import RegistryCore
-from tests.end2end.test_registry_walls import Served
+from tests.end2end.served_registry import Served
 
 pytestmark = [pytest.mark.end2end]
 

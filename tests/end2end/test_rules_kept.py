@@ -44,26 +44,6 @@ def kill_agent(desk: Desk) -> None:
     os.kill(desk.json("agent", "status")["pid"], signal.SIGKILL)
 
 
-def test_a_rule_fires_by_what_is_measured_and_not_again_after_a_kill(desk: Desk, tmp_path: Path) -> None:
-    made(desk, tmp_path, "busy", ALWAYS, "- notify: [desktop]\n")
-    shown = desk.wait(
-        lambda: desk.json("rules", "show", "busy"),
-        lambda rule: rule["firings"] and rule["firings"][0]["state"] != "intended", 30,
-    )  # fmt: skip
-    assert shown["standings"][0]["holds"] is True
-    assert shown["firings"][0]["state"] == "done"
-    kill_agent(desk)
-    desk.wait(lambda: desk.json("rules", "show", "busy"), lambda rule: rule["standings"][0]["holds"], 240)
-    assert len(desk.json("rules", "firings")) == 1
-    desk.json("rules", "pause", "busy")
-    assert desk.json("rules", "list")[0]["enabled"] is False
-    fired = desk.json("rules", "fire", "busy")
-    assert (fired["state"], fired["firing"]["by_hand"], fired["firing"]["number"]) == ("done", True, 2)
-    desk.json("rules", "remove", "busy")
-    assert all(rule["built_in"] for rule in desk.json("rules", "list"))
-    assert len(desk.json("rules", "firings")) == 2
-
-
 def test_a_command_in_whose_midst_the_agent_is_killed_is_not_run_again(desk: Desk, tmp_path: Path) -> None:
     told = tmp_path / "told"
     run = program(tmp_path, f"cat >> {told}; echo >> {told}; sleep 20")

@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import httpx
 import pytest
 
@@ -35,22 +34,6 @@ pytestmark = pytest.mark.end2end
 def house(tmp_path: Path) -> Iterator[House]:
     with open_house(tmp_path) as built:
         yield built
-
-
-def test_a_version_goes_live_answers_and_is_logged(house: House, tmp_path: Path) -> None:
-    house.replica(1, "cat")
-    endpoint = house.service.deploy("digits@champion", "front")
-    assert endpoint.state is EndpointState.LIVE, endpoint
-    assert (endpoint.revision, endpoint.traffic) == (1, {"1": 1.0})
-    assert (endpoint.model.name, endpoint.model.version, endpoint.model.alias) == ("digits", "3", "champion")
-    assert endpoint.replicas[0].address == f"unix:{house.folder.endpoints}/front/revisions/1/model.sock"
-    assert house.states() == ["building", "starting", "live"]
-    for path in ("", "/invocations"):
-        assert ask(endpoint, path).json() == {"predictions": ["cat", "cat"]}
-    target = tmp_path / "window.parquet"
-    assert house.service.request_window("front", 3, target).rows == 3
-    with duckdb.connect(":memory:") as connection:
-        assert set(connection.execute(f"SELECT * FROM '{target}'").fetchall()) == {(1.5, "Bonn"), (2.0, "Ulm")}
 
 
 def test_the_container_is_hardened_nameless_and_reaches_nothing(house: House) -> None:

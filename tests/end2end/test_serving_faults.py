@@ -17,7 +17,7 @@ from mlops_desk.serving.gateway.routes import EndpointRoutes, Route, RoutingTabl
 from mlops_desk.serving.records.endpoint import EndpointState
 from mlops_desk.serving.supervisor import watch
 from tests.end2end.endpoint_house import BODY, House, ask, open_house, told_of
-from tests.end2end.test_serving_gateway import Door
+from tests.end2end.gateway_door import Door
 from tests.serving_upstream import upstream
 
 pytestmark = pytest.mark.end2end

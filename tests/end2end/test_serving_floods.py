@@ -3,77 +3,27 @@
 import contextlib
 import os
 import resource
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from mlops_desk.serving.gateway.routes import GatewayLimits, Route
+from mlops_desk.serving.gateway.routes import GatewayLimits
 from tests import floods
-from tests.end2end.test_serving_gateway import BODY, Door
-from tests.serving_upstream import Upstream, upstream
+from tests.end2end.gateway_door import LATE_SECONDS, RIGHT, Crowd, Door, beset, eventually_closed
+from tests.serving_upstream import upstream
 
 pytestmark = pytest.mark.end2end
-LATE_SECONDS = 20
-LIMITS = GatewayLimits(head_seconds=2.0, body_seconds=4.0, body_idle_seconds=2.0, unread_seconds=3.0, rest_seconds=3)
 NOBODY = 65534
-
-
-class Crowd:
-    """A gateway with one endpoint, the connections that beset it, and an innocent who asks beside them."""
-
-    def __init__(self, door: Door, replica: Upstream) -> None:
-        self.door = door
-        self.replica = replica
-        self.address: floods.Address = ("127.0.0.1", door.port)
-        self.held: list[socket.socket] = []
-
-    def route(self, limits: GatewayLimits = LIMITS) -> None:
-        self.door.route(Route(3, 1.0, (self.replica.place,)), limits=limits)
-
-    def flood(self, kind: str, count: int) -> list[socket.socket]:
-        opened = [getattr(floods, kind)(self.address) for _ in range(count)]
-        self.held += opened
-        return opened
-
-    def innocent_answers(self, times: int = 5) -> list[object]:
-        """Ask on fresh connections; an innocent has nothing to do with those before it."""
-        found: list[object] = []
-        for _ in range(times):
-            with httpx.Client(trust_env=False, timeout=60) as client:
-                answer = client.post(f"http://127.0.0.1:{self.door.port}/digits", json=BODY)
-            found.append((answer.status_code, answer.text))
-        return found
-
-    def descriptors(self) -> int:
-        return len(list(Path(f"/proc/{self.door.pid()}/fd").iterdir()))
 
 
 @pytest.fixture
 def crowd(tmp_path: Path) -> Iterator[Crowd]:
-    door = Door(tmp_path)
-    with contextlib.ExitStack() as stack:
-        stack.callback(door.keeper.stop)
-        stack.callback(door.client.close)
-        replica = stack.enter_context(upstream(word="cat"))
-        built = Crowd(door, replica)
-        built.route()
-        stack.callback(lambda: [made.close() for made in built.held])
+    with beset(tmp_path) as built:
         yield built
-
-
-RIGHT = [(200, '{"predictions": ["cat"]}')] * 5
-
-
-def eventually_closed(held: list[socket.socket], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    return all(floods.is_closed(made, max(0.01, deadline - time.monotonic())) for made in held)
 
 
 @pytest.mark.parametrize(
@@ -83,20 +33,6 @@ def test_an_innocent_is_answered_beside_a_flood_of_the_same_user(crowd: Crowd, k
     crowd.flood(kind, count)
     assert crowd.innocent_answers() == RIGHT
     assert crowd.descriptors() < 1400, "a quarter of the places and what they need"
-
-
-def test_every_kind_of_hostile_connection_is_ended_and_no_descriptor_stays(crowd: Crowd) -> None:
-    before = crowd.descriptors()
-    for kind in floods.KINDS:
-        crowd.flood(kind.__name__, 12)
-        assert crowd.innocent_answers(1) == RIGHT[:1], kind.__name__
-    late = [made for made in crowd.held if made.fileno() >= 0]
-    assert eventually_closed(late, LATE_SECONDS)
-    deadline = time.monotonic() + 240
-    while crowd.descriptors() > before + 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert crowd.descriptors() <= before + 2
-    assert crowd.innocent_answers() == RIGHT
 
 
 def test_dripping_bytes_buys_no_time(crowd: Crowd) -> None:

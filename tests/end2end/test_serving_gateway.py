@@ -9,59 +9,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import httpx
 import pytest
 
-from mlops_desk.kit.storage.request_log.layout import parts
-from mlops_desk.kit.storage.requests import LoggedFeature
-from mlops_desk.serving.gateway.process_control import Gatekeeper, read_state
-from mlops_desk.serving.gateway.routes import EndpointRoutes, GatewayLimits, Route, RoutingTable
+from mlops_desk.serving.gateway.process_control import Gatekeeper
+from mlops_desk.serving.gateway.routes import GatewayLimits, Route
+from tests.end2end.gateway_door import BODY, FEATURES, Door
 from tests.serving_upstream import upstream
 
 pytestmark = pytest.mark.end2end
-FEATURES = (LoggedFeature("a", "number"), LoggedFeature("city", "text"))
-BODY = {"dataframe_records": [{"a": 1.5, "city": "Bonn"}]}
 _REFUSED = (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError)
 """The kernel closes a killed process's sockets a moment after it has gone: who comes in between is cut off."""
-
-
-class Door:
-    """One gateway, and how it is asked."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "_gateway"
-        self.log = folder / "digits" / "requests"
-        self.keeper = Gatekeeper(self.folder)
-        self.port = self.keeper.ensure()
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=60)
-
-    def route(self, *routes: Route, limits: GatewayLimits | None = None, **more: Any) -> None:
-        endpoint = EndpointRoutes(routes, str(self.log), **more)
-        table = RoutingTable(0, {"digits": endpoint}, limits or GatewayLimits())
-        assert self.keeper.wait_for(self.keeper.publish(lambda: table))
-
-    def ask(self, **headers: str) -> httpx.Response:
-        return self.client.post("/digits", json=BODY, headers=headers)
-
-    def logged(self, columns: str = "*") -> list[tuple[Any, ...]]:
-        files = ", ".join(f"'{part.path}'" for part in parts(self.log))
-        if not files:
-            return []
-        with duckdb.connect(":memory:") as connection:
-            query = f"SELECT {columns} FROM read_parquet([{files}], union_by_name = true) ORDER BY _received_at"
-            return connection.execute(query).fetchall()
-
-    def is_up(self) -> bool:
-        state = read_state(self.folder)
-        return state is not None and state.is_alive
-
-    def pid(self) -> int:
-        state = read_state(self.folder)
-        assert state is not None
-        return state.pid
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mlops_desk.kit.base.errors import Invalid, Refused
 from mlops_desk.machine.records.event import Notice
 from mlops_desk.serving import deploy_options
 from mlops_desk.serving.records.endpoint import Endpoint, EndpointState
-from tests.end2end.endpoint_house import BODY, House, ask, bearer, canary_beside, open_house
+from tests.end2end.endpoint_house import BODY, House, ask, bearer, canary_beside, open_house, told, words
 
 pytestmark = pytest.mark.end2end
 
@@ -31,24 +31,6 @@ def beside(house: House) -> Endpoint:
     return canary_beside(house)
 
 
-def words(endpoint: Endpoint, count: int = 200) -> dict[str, int]:
-    found: dict[str, int] = {}
-    assert endpoint.url is not None
-    with httpx.Client(trust_env=False, timeout=60) as client:
-        for _ in range(count):
-            word = (
-                client.post(endpoint.url, json=BODY, headers=bearer(endpoint))
-                .raise_for_status()
-                .json()["predictions"][0]
-            )
-            found[word] = found.get(word, 0) + 1
-    return found
-
-
-def told(endpoint: Endpoint) -> list[tuple[int, str, float]]:
-    return [(one.revision, str(one.state), round(one.traffic, 6)) for one in endpoint.revisions]
-
-
 def test_a_canary_gets_its_share_and_the_live_one_goes_on(beside: Endpoint) -> None:
     assert (beside.state, beside.revision, beside.model.version) == (EndpointState.LIVE, 1, "1")
     assert told(beside) == [(1, "live", 90.0), (2, "canary", 10.0)]
@@ -56,20 +38,6 @@ def test_a_canary_gets_its_share_and_the_live_one_goes_on(beside: Endpoint) -> N
     assert (beside.rollout.percent, beside.rollout.steps) == (10, (25.0, 50.0, 100.0))
     found = words(beside, 400)
     assert 15 <= found["new"] <= 75  # binomial, 400 of a tenth: five standard deviations
-
-
-def test_a_promotion_takes_over_and_a_rollback_brings_the_one_before_back(house: House, beside: Endpoint) -> None:
-    promoted = house.service.promote("front")
-    assert (promoted.revision, promoted.model.version, promoted.rollout) == (2, "2", None)
-    assert words(promoted, 20) == {"new": 20}
-    house.wait(lambda: told(house.service.show("front")) == [(1, "retired", 0.0), (2, "live", 100.0)])
-    house.wait(lambda: house.containers() == [deploy_options.container_name(house.folder.instance, "front", 2)])
-    house.replica(3, "old")
-    back = house.service.rollback("front")
-    assert (back.revision, back.model.version, back.reason) == (1, "1", None)
-    assert words(back, 20) == {"old": 20}
-    assert house.registry.downloads == 2
-    house.wait(lambda: told(house.service.show("front")) == [(1, "live", 100.0), (2, "rolled_back", 0.0)])
 
 
 def test_a_canary_is_sent_back_by_hand_and_its_container_ends(house: House, beside: Endpoint) -> None:

@@ -1,8 +1,10 @@
 """Evidence of a version of a real registry, from a real agent: made, looked at without one, and changed."""
 
 import json
+import sqlite3
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,31 @@ def test_a_pack_tells_what_the_registry_and_the_audit_do_and_no_edit_of_it_passe
     out.write_bytes(edited)
     told_bad = desk.run("evidence", "verify", str(out), check=False)
     assert told_bad.returncode == 1
+
+
+def test_an_edit_of_the_audit_is_found_and_an_export_is_kept_elsewhere(desk: Desk, tmp_path: Path) -> None:
+    for seconds in ("3", "4", "5"):
+        desk.run("settings", "set", "telemetry.interval_seconds", seconds)
+    assert [one["verb"] for one in desk.json("audit", "list", "--verb", "settings", "--limit", "2")] == [
+        "settings.set"
+    ] * 2
+    assert desk.json("audit", "--text", "no such word") == []
+    out = tmp_path / "audit.jsonl"
+    done = desk.json("audit", "export", str(out))
+    assert done["records"] == 6, "each change is written when it begins and when it ends"
+    assert out.stat().st_mode & 0o777 == 0o600, "it tells what everybody asked for"
+    found = desk.json("audit", "verify", "--head", done["head"])
+    assert (found["records"], found["intact"], found["first_bad"], found["holds_head"]) == (6, True, None, True)
+    again = desk.run("audit", "export", str(out), check=False)
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    nowhere = desk.run("audit", "export", str(tmp_path / "none" / "a.jsonl"), check=False)
+    assert (nowhere.returncode, "can't be written to" in nowhere.stderr) == (1, True)
+    assert "holds    yes" in desk.run("audit", "verify", "--file", str(out)).stdout
+    with closing(sqlite3.connect(desk.folder / "state.db")) as connection, connection:
+        assert connection.execute("DELETE FROM audit_chain WHERE created_at = 3").rowcount == 1
+    told = desk.run("audit", "verify", "--json", check=False)
+    found = json.loads(told.stdout)
+    assert (told.returncode, found["records"], found["intact"], found["first_bad"]) == (1, 5, False, 3)
+    out.write_text(out.read_text().replace("interval", "internal", 1))
+    told = desk.run("audit", "verify", "--file", str(out), check=False)
+    assert (told.returncode, "Record 1 was changed" in told.stdout) == (1, True)
